@@ -1,0 +1,39 @@
+"""Finds optional packages without importing them, and says what to install when one is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from instructvec.errors import MissingExtra
+
+EXTRAS: dict[str, str] = {
+    "torch": "torch",
+    "transformers": "torch",
+    "huggingface_hub": "torch",
+    "scipy": "eval",
+    "sentence_transformers": "train",
+}
+"""Which extra brings which package."""
+
+
+def has(package: str) -> bool:
+    """Whether ``package`` can be imported; it is not."""
+    return find_spec(package) is not None
+
+
+def require(package: str, purpose: str) -> None:
+    """Raise unless ``package`` is installed.
+
+    Args:
+        package: the import name, such as ``"torch"``.
+        purpose: what it is needed for, as the subject of a sentence: ``"backend='torch'"``.
+
+    Raises:
+        MissingExtra: naming the extra that brings it and the line that installs it.
+    """
+    if not has(package):
+        extra = EXTRAS.get(package, package)
+        raise MissingExtra(
+            f"{purpose} needs the package {package!r}, which is not installed: "
+            f"pip install 'instructvec[{extra}]'"
+        )
