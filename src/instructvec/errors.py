@@ -13,7 +13,8 @@ what is wrong (file, row, option, value), what was expected, what to do.
     │   ├── CheckpointNotFound(FileNotFoundError)
     │   └── UnsupportedModule(ValueError) a module, pooling or architecture this package does not know
     ├── ContractMismatch(ValueError)      vectors made under another model, instruction or precision
-    ├── OutputError(OSError)              an output that cannot be written or must not be overwritten
+    ├── OutputError(OSError)              an output that cannot be written
+    │   └── OutputExists(FileExistsError) … because something else is there that must not be overwritten
     ├── EngineError(RuntimeError)         an engine that cannot run this checkpoint, or failed doing it
     └── MissingExtra(ImportError)         an optional dependency that is not installed
 
@@ -72,6 +73,10 @@ class OutputError(InstructvecError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class OutputExists(OutputError, FileExistsError):
+    """An output that is there already, made from something else, and is not overwritten unasked."""
 
 
 class EngineError(InstructvecError, RuntimeError):

@@ -25,6 +25,10 @@ Joining: TypeAlias = Literal["instructor", "instructor-1.0.2", "prompt", "exact"
 Precision: TypeAlias = Literal["float32", "float16", "int8", "uint8", "binary", "ubinary"]
 LongText: TypeAlias = Literal["truncate", "chunk", "error"]
 Backend: TypeAlias = Literal["auto", "onnx", "torch"]
+Family: TypeAlias = Literal["bert", "roberta", "mpnet", "distilbert", "t5", "modernbert", "decoder"]
+PoolingMode: TypeAlias = Literal["mean", "cls", "max", "last", "weighted_mean", "mean_sqrt_len"]
+Activation: TypeAlias = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh", "sigmoid", "identity"]
+Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "manhattan"]
 
 JOININGS: tuple[Joining, ...] = ("instructor", "instructor-1.0.2", "prompt", "exact")
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "uint8", "binary", "ubinary")

@@ -1,0 +1,1 @@
+"""What a model directory is: found, understood, read, hashed, written."""

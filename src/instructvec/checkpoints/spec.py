@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-from instructvec.types import Joining
-
-Family: TypeAlias = Literal["bert", "roberta", "mpnet", "distilbert", "t5", "modernbert", "decoder"]
-PoolingMode: TypeAlias = Literal["mean", "cls", "max", "last", "weighted_mean", "mean_sqrt_len"]
-Activation: TypeAlias = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh", "sigmoid", "identity"]
-Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "manhattan"]
+from instructvec.types import Activation, Family, Joining, PoolingMode, Similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +109,7 @@ class CheckpointSpec:
         prompts: stored prompts by name.
         default_prompt_name: the one used when nothing is given.
         similarity: the measure the model was made for.
+        truncate_dim: width its vectors are cut to when the caller names none; ``None`` for the whole.
         onnx_files: exported graphs of ours by dtype (``"float32"``, ``"int8"``).
         has_weights: whether there are float weights (``.safetensors`` / ``.bin``) beside the graphs.
         weights_digest: digest of the float weights as recorded at export, for directories that
@@ -133,6 +128,7 @@ class CheckpointSpec:
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt_name: str | None = None
     similarity: Similarity = "cosine"
+    truncate_dim: int | None = None
     onnx_files: Mapping[str, Path] = field(default_factory=dict)
     has_weights: bool = True
     weights_digest: str | None = None
