@@ -23,7 +23,7 @@ from peers import Peer
 WORKERS = Path(__file__).resolve().parent / "workers"
 
 
-class WorkerFailed(RuntimeError):
+class WorkerError(RuntimeError):
     """A peer that could not load or compute; the message is its own."""
 
 
@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, peer: Peer, minilm: Path | None) -> None:
         self.peer = peer
         self._folder = peer.folder(minilm)
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         # No thread counts are set: every peer runs with its own defaults.
         command = [str(environments.python_of(peer.environment)), str(WORKERS / peer.worker)]
         self._process = subprocess.Popen(
@@ -51,7 +51,7 @@ class Worker:
             line = ""
         reply = json.loads(line) if line else {"error": "the process ended"}
         if "error" in reply:
-            raise WorkerFailed(f"{self.peer.name}: {op}: {reply['error']}\n{self.log()}")
+            raise WorkerError(f"{self.peer.name}: {op}: {reply['error']}\n{self.log()}")
         return reply
 
     def load(self) -> float:
@@ -99,7 +99,7 @@ def workers(
                     worker.load()
                     worker.ask("texts", path=file.name)
                     worker.encode(min(16, len(inputs)))
-                except WorkerFailed as error:
+                except WorkerError as error:
                     skipped[peer.name] = str(error)
                     running.pop(peer.name).__exit__(None)
             yield running

@@ -63,6 +63,14 @@ def test_vectors_equal_the_originals_one_by_one(model, name):
 
 
 @pytest.mark.usefixtures("silent")
+def test_vectors_without_torch_equal_the_originals(name):
+    model = INSTRUCTOR(str(GOLDEN / f"instructor_{name}_tiny"), backend="onnx")
+    cases = [c for c in golden(name) if c["outcome"] == "vector" and isinstance(c["input"], list)]
+    vectors = model.encode([case["input"] for case in cases])
+    assert np.abs(vectors - np.array([case["vector"] for case in cases])).max() < TOLERANCE
+
+
+@pytest.mark.usefixtures("silent")
 def test_where_the_original_crashes_or_gives_zeros_the_row_is_named(model, name):
     cases = [case for case in golden(name) if case["outcome"] != "vector"]
     assert {case["outcome"] for case in cases} == {"zeros", "AssertionError"}

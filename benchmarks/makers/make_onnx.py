@@ -1,6 +1,6 @@
 """MiniLM -> sentence-transformers' own ONNX folder: float32 and its int8 (avx512_vnni), and fastembed's folder.
 
-    python make_onnx.py MINILM OUT OUT_FASTEMBED     in the environment `st-onnx`
+python make_onnx.py MINILM OUT OUT_FASTEMBED     in the environment `st-onnx`
 """
 
 from __future__ import annotations

@@ -24,9 +24,7 @@ def quantise(model: SentenceTransformer, texts: list[str], folder: Path) -> None
     tokenise = model.tokenizer
     rows = [dict(tokenise([text], max_length=256, truncation=True, return_tensors="np")) for text in texts]
     calibration = nncf.Dataset([{name: row[name] for name in names & set(row)} for row in rows])
-    quantised = nncf.quantize(
-        graph, calibration, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(rows)
-    )
+    quantised = nncf.quantize(graph, calibration, model_type=nncf.ModelType.TRANSFORMER, subset_size=len(rows))
     openvino.save_model(quantised, folder / "openvino_model_qint8.xml", compress_to_fp16=False)
 
 

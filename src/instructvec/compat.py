@@ -85,7 +85,8 @@ class INSTRUCTOR:
             "threads": threads,
             "revision": revision,
             "cache_folder": cache_folder,
-            "token": use_auth_token or None,
+            # True means the stored token, which the hub client takes by itself.
+            "token": use_auth_token if isinstance(use_auth_token, str) else None,
         }
         self._source = str(model_name_or_path)
         self._max_seq_length = MAX_SEQ_LENGTH

@@ -47,6 +47,7 @@ def checkpoint(
     path: Path,
     config: dict[str, Any] | None = None,
     kinds: tuple[str, ...] = ("Transformer", "Pooling", "Normalize"),
+    *,
     types: dict[str, str] | None = None,
     pooling: dict[str, Any] | None = None,
     dense: dict[str, Any] | None = None,
@@ -312,7 +313,7 @@ class TestRefusals:
 
     def test_a_projection_of_another_width(self, tmp_path):
         path = checkpoint(tmp_path, kinds=("Transformer", "Pooling", "Dense"), dense=DENSE | {"in_features": 48})
-        with pytest.raises(CheckpointError, match="48.*32"):
+        with pytest.raises(CheckpointError, match=r"48.*32"):
             read_spec(path)
 
     @pytest.mark.parametrize("config", [{"pooling_mode": "attention"}, {"pooling_mode_attention": True}])
@@ -322,7 +323,7 @@ class TestRefusals:
             read_spec(path)
 
     def test_a_pooling_of_another_width(self, tmp_path):
-        with pytest.raises(CheckpointError, match="word_embedding_dimension is 48.*32"):
+        with pytest.raises(CheckpointError, match=r"word_embedding_dimension is 48.*32"):
             read_spec(checkpoint(tmp_path, pooling={"word_embedding_dimension": 48}))
 
     def test_a_normalize_of_tokens(self, tmp_path):
@@ -359,7 +360,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("value", ["many", [2], True, 2.5])
     def test_a_key_of_the_wrong_type(self, tmp_path, value):
-        with pytest.raises(CheckpointError, match="'num_hidden_layers'.*whole number"):
+        with pytest.raises(CheckpointError, match=r"'num_hidden_layers'.*whole number"):
             read_spec(checkpoint(tmp_path, BERT | {"num_hidden_layers": value}))
 
     @pytest.mark.parametrize("file", ["config.json", "modules.json", "1_Pooling/config.json"])
@@ -480,7 +481,7 @@ class TestInstructorRecognition:
     @pytest.mark.parametrize(
         "card",
         [
-            "---\ntags:\n- mteb\n---\n# Other\n| [instructor-xl](https://huggingface.co/hkunlp/instructor-xl) | 61.8 |\n",
+            "---\ntags:\n- mteb\n---\n# Other\n| [it](https://huggingface.co/hkunlp/instructor-xl) | 61.8 |\n",
             "# Other\nBetter than INSTRUCTOR (arxiv:2212.09741).\n",
             "---\nbroken front matter\n",
         ],

@@ -381,6 +381,33 @@ def test_bert_vocabulary_file_gives_the_same_ids(tmp_path):
         Tokenizer.load(tmp_path, pad_token_id=0)
 
 
+def test_older_vocabulary_files_are_converted_by_transformers(tmp_path):
+    backend = byte_bpe(("<s>", "<pad>", "</s>", "<unk>", "<mask>"), "<s>", "</s>")
+    backend.model.save(str(tmp_path))  # vocab.json and merges.txt
+    (tmp_path / "config.json").write_text('{"model_type": "roberta"}')
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "RobertaTokenizer"}')
+    tokenizer = Tokenizer.load(tmp_path, pad_token_id=1)
+    assert (tokenizer.n_prefix, tokenizer.n_suffix) == (1, 1)
+    for sentence in SENTENCES:
+        assert tokenizer.backend.encode(sentence).ids == backend.encode(sentence).ids
+
+
+def test_switches_of_tokenizer_config_go_before_tokenizer_json_as_in_transformers(tmp_path):
+    from transformers import AutoTokenizer
+
+    for file in (GOLDEN / "instructor_bert_tiny").glob("*.json"):
+        shutil.copy(file, tmp_path)
+    agreeing = Tokenizer.load(tmp_path, pad_token_id=0)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    config |= {"do_lower_case": False, "strip_accents": False}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    ours = Tokenizer.load(tmp_path, pad_token_id=0)
+    theirs = AutoTokenizer.from_pretrained(str(tmp_path))
+    for text in ("A MAN plays", "naïve café 漢字 man", "a man"):
+        assert ours.backend.encode(text).ids == theirs(text)["input_ids"]
+    assert ours.digest() != agreeing.digest()
+
+
 def test_missing_and_broken_files_are_named(tmp_path, monkeypatch):
     with pytest.raises(CheckpointNotFound, match=r"no tokenizer\.json in it"):
         Tokenizer.load(tmp_path, pad_token_id=0)

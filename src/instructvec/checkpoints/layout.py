@@ -182,7 +182,7 @@ def _refuse_options(config: Mapping[str, Any], file: Path) -> None:
         "tokenizer_name_or_path": None,
     }
     for key, only in expected.items():
-        if config.get(key, only) not in {only, None}:
+        if config.get(key) is not None and config[key] != only:
             raise UnsupportedModule(f"{file}: {key} {config[key]!r} is not supported; expected {only!r}")
     text = (config.get("modality_config") or {"text": {}}).get("text")
     if text is None or text.get("method_output_name", "last_hidden_state") != "last_hidden_state":

@@ -140,8 +140,9 @@ def _write_modules(spec: CheckpointSpec, folder: Path) -> None:
     for index, dense in enumerate(spec.dense):
         dense_folder = folder / f"{index + 2}_Dense"
         _write_json(dense_folder / "config.json", _dense_config(dense))
-        tensors = {f"linear.{name}": tensor for name, tensor in stored_dense(spec, index).items()}
-        write_safetensors(dense_folder / "model.safetensors", tensors)
+        if spec.has_weights:
+            tensors = {f"linear.{name}": tensor for name, tensor in stored_dense(spec, index).items()}
+            write_safetensors(dense_folder / "model.safetensors", tensors)
 
 
 def _transformer_config(spec: CheckpointSpec) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -157,7 +158,10 @@ def read_bin(file: Path) -> dict[str, StoredTensor]:
 
     zipped = zipfile.is_zipfile(file)
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipped)
+        with warnings.catch_warnings():
+            # torch wonders aloud about unusual pickles, which the lines below refuse.
+            warnings.simplefilter("ignore")
+            content = torch.load(file, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{file}: holds pickled objects beside tensors, or is damaged; it was not executed. Expected plain "

@@ -203,7 +203,9 @@ def read_parquet(source: Source, selection: Selection) -> Iterator[Rows]:
 
 def _rows_of(table: pa.Table, first: int, _: Source, kept: list[Record]) -> pa.Table:
     """The rows of ``table``, the first of which has number ``first``, that ``kept`` stands for."""
-    return table if len(kept) == len(table) else table.take([record.number - first for record in kept])
+    import pyarrow as pa
+
+    return table.take(pa.array([record.number - first for record in kept], pa.int64()))
 
 
 def _check_text_type(source: Source, name: str, kind: pa.DataType) -> None:

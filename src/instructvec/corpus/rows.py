@@ -97,10 +97,12 @@ class Rows:
 
     def take(self, kept: list[int], rejected: list[Rejection]) -> Rows:
         """Only the rows ``kept``, in that order; ``rejected`` join those rejected before."""
+        import pyarrow as pa
+
         return Rows(
             texts=[self.texts[row] for row in kept],
             instructions=None if self.instructions is None else [self.instructions[row] for row in kept],
-            columns=self.columns.take(kept),
+            columns=self.columns.take(pa.array(kept, pa.int64())),
             places=[self.places[row] for row in kept],
             rejected=self.rejected + rejected,
         )

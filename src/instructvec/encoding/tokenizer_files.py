@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 SLOW_FILES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model", "vocab.json", "vocab.txt")
 """Vocabularies of older tokenizers, in the order in which they are looked for."""
 
+_BERT_LIKE = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MPNetTokenizer")
+_BERT_SWITCHES = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
 _BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -39,12 +45,14 @@ def read_tokenizer(folder: Path) -> tuple[RustTokenizer, str]:
     if file.is_file():
         try:
             content = file.read_text(encoding="utf-8")
-            return RustTokenizer.from_str(content), content
+            tokenizer = RustTokenizer.from_str(content)
         except Exception as error:  # the Rust library raises plain Exception
             raise CheckpointError(
                 f"{file}: not a tokenizer the tokenizers library can read ({error}); "
                 "download the file again, or save it anew with a current transformers"
             ) from error
+        overridden = _override(content, tokenizer, _config(folder / "tokenizer_config.json"))
+        return (tokenizer, content) if overridden is None else (RustTokenizer.from_str(overridden), overridden)
     found = [name for name in SLOW_FILES if (folder / name).is_file()]
     if not found:
         raise CheckpointNotFound(
@@ -69,6 +77,29 @@ def canonical(content: str) -> str:
     parsed = json.loads(content)
     kept = {key: value for key, value in parsed.items() if key not in ("truncation", "padding")}
     return json.dumps(kept, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _override(content: str, tokenizer: RustTokenizer, config: dict[str, Any]) -> str | None:
+    """BERT's switches in ``tokenizer_config.json`` go before ``tokenizer.json``, as transformers has it.
+
+    Returns:
+        The content that follows them; ``None`` if the two files agree, as they mostly do.
+    """
+    from tokenizers import normalizers
+
+    name = str(config.get("tokenizer_class")).removesuffix("Fast")
+    if name not in _BERT_LIKE or not isinstance(tokenizer.normalizer, normalizers.BertNormalizer):
+        return None
+    changed = {
+        field: config[switch]
+        for switch, field in _BERT_SWITCHES.items()
+        if switch in config and config[switch] != getattr(tokenizer.normalizer, field)
+    }
+    if not changed:
+        return None
+    parsed = json.loads(content)
+    parsed["normalizer"] |= changed
+    return json.dumps(parsed, ensure_ascii=False)
 
 
 def _vocabulary(file: Path) -> dict[str, int]:
