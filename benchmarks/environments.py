@@ -80,6 +80,7 @@ TABLE: tuple[Environment, ...] = (
                 "nltk",
                 "sentencepiece",
                 "tqdm",
+                "pillow",
                 TORCH,
             ),
             ("--no-deps", "sentence-transformers==2.2.2", "InstructorEmbedding==1.0.1"),

@@ -254,7 +254,7 @@ def _deviation(
     settings: Settings, candidates: tuple[Peer, ...], inputs: list[Any], reference: str, sts: Path | None
 ) -> Result:
     skipped: dict[str, str] = {}
-    pairs, scores = _read_sts(sts)
+    pairs, scores = _read_sts(sts, settings.n_sts)
     chosen = select(settings, candidates, skipped)
     everything = inputs + pairs
     with tempfile.TemporaryDirectory() as folder:
@@ -272,15 +272,15 @@ def _deviation(
     }  # fmt: skip
 
 
-def _read_sts(path: Path | None) -> tuple[list[str], list[float]]:
-    """The test split's sentences (a, b, a, b, ...) and scores; empty without a file."""
+def _read_sts(path: Path | None, n: int) -> tuple[list[str], list[float]]:
+    """The first ``n`` of the test split's sentences (a, b, a, b, ...) and scores; empty without a file."""
     import gzip
 
     if path is None:
         return [], []
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    rows = [row for row in rows if row.get("split", "test") == "test"]
+    rows = [row for row in rows if row.get("split", "test") == "test"][:n]
     return [text for row in rows for text in (row["a"], row["b"])], [float(row["score"]) for row in rows]
 
 

@@ -148,7 +148,7 @@ SECTIONS: tuple[tuple[str, str, str, Callable[[Part], str]], ...] = (
     ("latency", "Latency of one query", "Calls with one text of at most 12 words, one after the other.", latency),
     ("start", "Cold start", "The file cache is warm; each process is new.", start),
     ("memory", "Memory", "Largest resident memory (`ru_maxrss`), the peer's default batch size.", memory),
-    ("stream", "Memory while streaming", "Resident memory at every 5% of the way through `encode_stream`.", stream),
+    ("stream", "Memory while streaming", "Resident memory twenty times on the way through `encode_stream`.", stream),
     ("size", "Install size", "All files in `site-packages` but pip's and setuptools', in MB of 10^6 bytes.", size),
     ("deviation", "What each precision costs",
      "Against sentence-transformers' torch float32 vectors on the benchmark's texts, and on STS-B's test pairs.",

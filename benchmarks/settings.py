@@ -29,14 +29,15 @@ class Settings:
         n_memory: texts embedded where the peak of memory is read.
         n_stream: short texts streamed.
         n_deviation: texts on which the precisions are compared.
+        n_sts: pairs of the STS test split, at most.
         seed: of every drawing.
     """
 
     minilm: Path | None = None
     sts: Path | None = None
     peers: tuple[str, ...] = ()
-    n_texts: int = 1000
-    n_sweep: int = 256
+    n_texts: int = 500
+    n_sweep: int = 128
     n_t5: int = 200
     rounds: int = 3
     n_queries: int = 60
@@ -44,7 +45,8 @@ class Settings:
     n_imports: int = 25
     n_memory: int = 4000
     n_stream: int = 100_000
-    n_deviation: int = 500
+    n_deviation: int = 400
+    n_sts: int = 1500
     seed: int = texts.SEED
 
     def __post_init__(self) -> None:
@@ -58,6 +60,6 @@ class Settings:
 
 TINY = {
     "n_texts": 24, "n_sweep": 16, "n_t5": 8, "rounds": 2, "n_queries": 5, "n_starts": 1,
-    "n_imports": 2, "n_memory": 64, "n_stream": 2000, "n_deviation": 24,
+    "n_imports": 2, "n_memory": 64, "n_stream": 2000, "n_deviation": 24, "n_sts": 40,
 }  # fmt: skip
 """Sizes that only show that everything runs."""

@@ -23,8 +23,8 @@ from instructvec.corpus.rows import OnError, Rows, regroup
 from instructvec.corpus.shard import EncodeOptions, Shard, ShardEncoder, embed_rows
 from instructvec.corpus.sources import STDIN, Format, Source, count_rows, expand, spool, standard_input
 from instructvec.corpus.workspace import REJECTED, SPOOLED, begin, partial_of, working_folder
-from instructvec.corpus.writers import metadata, read_schema, write_table, writer_for
-from instructvec.errors import ConfigError, OutputError
+from instructvec.corpus.writers import parquet_writer, read_schema, writer_for
+from instructvec.errors import ConfigError
 
 if TYPE_CHECKING:
     from instructvec.checkpoints.contract import EmbeddingContract
@@ -69,7 +69,7 @@ class EmbedConfig:
         Selection(self.column, self.instruction_column, self.on_error, self.shard_rows)
         writer_for(self.out)
         if not self.out.parent.is_dir():
-            raise OutputError(f"{self.out}: the folder {self.out.parent} does not exist; create it first")
+            raise ConfigError(f"output {self.out}: the folder {self.out.parent} does not exist; create it first")
 
     @property
     def partial(self) -> Path:
@@ -247,8 +247,12 @@ def _save(shard: Shard, index: int, n_read: int, manifest: Manifest, folder: Pat
     name, n_bytes, crc = None, 0, 0
     if len(shard.table):
         name = f"shard-{index:06d}.parquet"
-        with writing(folder / name, shard.table.nbytes) as file:
-            write_table(shard.table.replace_schema_metadata(metadata(manifest.job)), file)
+        schema = shard.table.schema.remove_metadata()
+        with (
+            writing(folder / name, shard.table.nbytes) as file,
+            parquet_writer(schema, manifest.job, file) as writer,
+        ):
+            writer.write_table(shard.table.cast(schema))
         n_bytes, crc = checksum(folder / name)
     if shard.rejected:
         with writing(folder / f"shard-{index:06d}{REJECTED}") as file:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from instructvec.checkpoints.contract import EmbeddingContract
 from instructvec.corpus.files import explained, writing
-from instructvec.errors import ContractMismatch, InputError
+from instructvec.errors import InputError
 
 NAME = "manifest.jsonl"
 FORMAT_VERSION = 1
@@ -44,49 +45,79 @@ class Job:
             other: the job asked for now.
             grouping: whether the size of the shards must agree too, as for continuing a run.
         """
-        per_row = self.options.get("instruction_column") is not None
-        found: list[str] = []
-        try:
-            self.contract.check(other.contract, instructions=not per_row, limits=True)
-        except ContractMismatch as error:
-            found += [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
-        was, now = self.contract.computed_in, other.contract.computed_in
-        if was != now:
-            found.append(f"number type of the engine: {was!r} there, {now!r} asked for")
+        found = [
+            f"{label}: {_shown(was)} there, {_shown(now)} asked for"
+            for label, was, now in self._contract_fields(other)
+            if was != now
+        ]
         for name, value in other.options.items():
             if self.options.get(name) != value and (grouping or name != "shard_rows"):
                 found.append(f"{name}: {self.options.get(name)!r} there, {value!r} asked for")
         return found + _different_inputs(self.inputs, other.inputs)
 
+    def _contract_fields(self, other: Job) -> Iterator[tuple[str, Any, Any]]:
+        """Whatever of the contract decides the vectors: its name, there and as asked for now."""
+        was, now = self.contract, other.contract
+        yield "model", was.fingerprint, now.fingerprint
+        if self.options.get("instruction_column") is None:
+            yield "instruction", set(was.instructions), set(now.instructions)
+        for name in (
+            "joining",
+            "dimension",
+            "normalised",
+            "precision",
+            "ranges",
+            "max_seq_length",
+            "long_text",
+            "computed_in",
+        ):
+            yield name, getattr(was, name), getattr(now, name)
+
     def to_json(self) -> str:
-        """One line that :meth:`from_json` reads back."""
-        return json.dumps(
-            {
-                "format_version": FORMAT_VERSION,
-                "contract": json.loads(self.contract.to_json()),
-                "inputs": self.inputs,
-                "options": self.options,
-            },
-            ensure_ascii=False,
-        )
+        """One line; the contract, which outputs hold apart, is not in it."""
+        content = {"format_version": FORMAT_VERSION, "inputs": self.inputs, "options": self.options}
+        return json.dumps(content, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> Job:
-        """The job in ``text``.
+    def from_json(cls, text: str, contract: str) -> Job:
+        """The job in ``text`` under the contract whose JSON is ``contract``.
 
         Raises:
             InputError: not a job, or one of another format version.
+            ContractMismatch: a contract of a newer version of this package.
         """
         try:
             content = json.loads(text)
             version = content["format_version"]
-            contract = EmbeddingContract.from_json(json.dumps(content["contract"]))
-            job = cls(contract, list(content["inputs"]), dict(content["options"]))
+            job = cls(EmbeddingContract.from_json(contract), list(content["inputs"]), dict(content["options"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"not a job of instructvec embed ({error}); expected what to_json() wrote") from None
         if version != FORMAT_VERSION:
             raise InputError(f"a job of format version {version}; this package knows {FORMAT_VERSION}")
         return job
+
+    def to_line(self) -> str:
+        """A manifest's header: the job and its contract as one JSON object."""
+        return f'{{"contract": {self.contract.to_json()}, "job": {self.to_json()}}}'
+
+    @classmethod
+    def from_line(cls, line: str) -> Job:
+        """The job in a manifest's header.
+
+        Raises:
+            InputError: not such a line.
+        """
+        try:
+            content = json.loads(line)
+            return cls.from_json(json.dumps(content["job"]), json.dumps(content["contract"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"not the header of a manifest ({error}); expected what to_line() wrote") from None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, set):
+        return ", ".join(sorted("none" if one is None else repr(one) for one in value))
+    return f"{value!r:.100}"
 
 
 def _different_inputs(there: list[dict[str, Any]], now: list[dict[str, Any]]) -> list[str]:
@@ -96,7 +127,7 @@ def _different_inputs(there: list[dict[str, Any]], now: list[dict[str, Any]]) ->
     if names_there != names_now:
         return [f"inputs: {_listed(names_there)} there, {_listed(names_now)} asked for"]
     changed = [one["name"] for one, other in zip(there, now, strict=True) if one != other]
-    return [f"inputs: {_listed(changed)} changed since (size or time of change)"]
+    return [f"inputs: {_listed(changed)} changed since (other content, or written anew)"]
 
 
 def _listed(names: list[str]) -> str:
@@ -144,7 +175,7 @@ class Manifest:
         """A new one, on disk, without shards."""
         path = folder / NAME
         with writing(path) as file:
-            file.write(job.to_json().encode() + b"\n")
+            file.write(job.to_line().encode() + b"\n")
         return cls(path, job, [])
 
     @classmethod
@@ -165,7 +196,7 @@ class Manifest:
                 os.fsync(file.fileno())
         if not whole:
             return None
-        manifest = cls(path, Job.from_json(whole[0].decode()), [])
+        manifest = cls(path, Job.from_line(whole[0].decode()), [])
         try:
             for content in map(json.loads, whole[1:]):
                 if content == {"committing": True}:

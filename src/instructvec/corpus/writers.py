@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -22,7 +23,7 @@ from instructvec.corpus.files import explained, writing
 from instructvec.corpus.manifest import NAME as MANIFEST
 from instructvec.corpus.manifest import Job
 from instructvec.corpus.rows import EMBEDDING
-from instructvec.errors import ConfigError, InputError, OutputError
+from instructvec.errors import ConfigError, InstructvecError, OutputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,21 +49,15 @@ class Shards:
     job: Job
 
     def tables(self) -> Iterator[pa.Table]:
-        """The shards one by one, in the common schema, carrying the metadata."""
+        """The shards one by one, in the common schema."""
         import pyarrow as pa
 
-        schema = self.schema.with_metadata(metadata(self.job))
         for path in self.paths:
             table = read_shard(path)
             filled = pa.concat_tables(
                 [self.schema.empty_table(), table.replace_schema_metadata(None)], promote_options="permissive"
             )
-            yield filled.select(self.schema.names).cast(schema)
-
-
-def metadata(job: Job) -> dict[bytes, bytes]:
-    """Parquet file metadata that says what the vectors are."""
-    return {CONTRACT_KEY: job.contract.to_json().encode(), JOB_KEY: job.to_json().encode()}
+            yield filled.select(self.schema.names).cast(self.schema)
 
 
 def read_shard(path: Path) -> pa.Table:
@@ -88,30 +83,28 @@ def read_column(path: Path, name: str) -> list[Any]:
     return values
 
 
-def write_table(table: pa.Table, file: BinaryIO) -> None:
-    """A table as one Parquet row group after the other."""
-    with _parquet_writer(table.schema, file) as writer:
-        writer.write_table(table)
-
-
-def _parquet_writer(schema: pa.Schema, file: BinaryIO) -> Any:
+@contextmanager
+def parquet_writer(schema: pa.Schema, job: Job, file: BinaryIO) -> Iterator[Any]:
+    """A writer of Parquet whose file metadata says what the vectors are."""
     import pyarrow.parquet as pq
 
-    # Vectors do not repeat: a dictionary and a general compressor would only cost time.
-    others = [name for name in schema.names if name != EMBEDDING]
-    compression = {_column_path(schema, name): "snappy" for name in others}
-    compression[_column_path(schema, EMBEDDING)] = "none"
-    return pq.ParquetWriter(file, schema, use_dictionary=others, compression=compression, store_schema=True)
-
-
-def _column_path(schema: pa.Schema, name: str) -> str:
-    return f"{name}.list.element" if name == EMBEDDING else name
+    others, element = [name for name in schema.names if name != EMBEDDING], f"{EMBEDDING}.list.element"
+    # Floats do not repeat: a dictionary and a compressor would only cost time. Parquet stores 8-bit integers in 32
+    # bits; a dictionary of at most 256 values brings them back to a byte.
+    is_bytes = schema.field(EMBEDDING).type.value_type.bit_width == 8
+    with pq.ParquetWriter(
+        file,
+        schema.with_metadata({CONTRACT_KEY: job.contract.to_json(), JOB_KEY: job.to_json()}),
+        use_dictionary=[*others, element] if is_bytes else others,
+        compression=dict.fromkeys(others, "snappy") | {element: "none"},
+        write_statistics=others,
+    ) as writer:
+        yield writer
 
 
 def write_parquet(shards: Shards, path: Path) -> None:
     """One Parquet file, a row group a shard."""
-    schema = shards.schema.with_metadata(metadata(shards.job))
-    with writing(path, _size(shards)) as file, _parquet_writer(schema, file) as writer:
+    with writing(path, _size(shards)) as file, parquet_writer(shards.schema, shards.job, file) as writer:
         for table in shards.tables():
             writer.write_table(table)
 
@@ -123,10 +116,13 @@ def write_folder(shards: Shards, path: Path) -> None:
     names = []
     for number, table in enumerate(shards.tables()):
         names.append(f"part-{number:05d}.parquet")
-        with writing(path / names[-1], _size(shards)) as file:
-            write_table(table, file)
+        with (
+            writing(path / names[-1], _size(shards)) as file,
+            parquet_writer(shards.schema, shards.job, file) as writer,
+        ):
+            writer.write_table(table)
     with writing(path / MANIFEST) as file:
-        lines = [shards.job.to_json(), *(json.dumps({"name": name}) for name in names)]
+        lines = [shards.job.to_line(), *(json.dumps({"name": name}) for name in names)]
         file.write(("\n".join(lines) + "\n").encode())
 
 
@@ -245,29 +241,19 @@ def beside(out: Path) -> Path | None:
 
 def write_beside(job: Job, n_rows: int, path: Path) -> None:
     """The contract, the number of rows and the job, as JSON."""
-    content = {
-        "contract": json.loads(job.contract.to_json()),
-        "rows": n_rows,
-        "job": json.loads(job.to_json()),
-    }
+    content = f'{{"rows": {n_rows}, "contract": {job.contract.to_json()}, "job": {job.to_json()}}}'
     with writing(path) as file:
-        file.write(json.dumps(content, ensure_ascii=False, indent=1).encode() + b"\n")
+        file.write(content.encode() + b"\n")
 
 
 def read_job(out: Path) -> Job | None:
     """What an existing output was made from; ``None`` where it was not written by this package."""
     try:
-        return Job.from_json(_job_text(out))
-    except (InputError, OSError, KeyError, ValueError):
+        if out.is_dir():
+            return Job.from_line((out / MANIFEST).read_text("utf-8").split("\n", 1)[0])
+        if (path := beside(out)) is not None:
+            return Job.from_line(path.read_text("utf-8"))
+        found = read_schema(out).metadata or {}
+        return Job.from_json(found[JOB_KEY].decode(), found[CONTRACT_KEY].decode())
+    except (InstructvecError, OSError, KeyError, ValueError):
         return None
-
-
-def _job_text(out: Path) -> str:
-    if out.is_dir():
-        return (out / MANIFEST).read_text("utf-8").split("\n", 1)[0]
-    if (path := beside(out)) is not None:
-        return json.dumps(json.loads(path.read_text("utf-8"))["job"])
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(out) as file:
-        return str((file.schema_arrow.metadata or {})[JOB_KEY], "utf-8")

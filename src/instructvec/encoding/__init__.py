@@ -1,0 +1,1 @@
+"""The road's rooms: inputs and instructions -> tokens -> batches, and vectors -> what was asked for."""

@@ -18,7 +18,9 @@ _Rows: TypeAlias = list[Any]
 _PAIR_FORM = '["instruction", "text"]'
 
 
-def pair_up(inputs: EncodeInput, instruction: EncodeInstruction = None) -> tuple[Pairs, bool]:
+def pair_up(
+    inputs: EncodeInput, instruction: EncodeInstruction = None, *, first_row: int = 0
+) -> tuple[Pairs, bool]:
     """Validate inputs and instructions, and pair them row by row.
 
     A flat sequence of strings is always a sequence of texts: ``["a", "b"]`` is two texts, never
@@ -29,6 +31,7 @@ def pair_up(inputs: EncodeInput, instruction: EncodeInstruction = None) -> tuple
         inputs: a string; a sequence of n strings (list, tuple, array, data frame column); or a
             sequence of n pairs, each a list or tuple.
         instruction: none, one for all, or a sequence of n; only with plain strings.
+        first_row: what messages call the first row.
 
     Returns:
         The n pairs, and whether ``inputs`` was one single string.
@@ -46,8 +49,8 @@ def pair_up(inputs: EncodeInput, instruction: EncodeInstruction = None) -> tuple
     """
     if isinstance(inputs, str):
         texts = [str(inputs)]
-        instructions = _instructions(instruction, len(texts))
-        _check_unicode(texts, instructions)
+        instructions = _instructions(instruction, len(texts), first_row)
+        _check_unicode(texts, instructions, first_row)
         return Pairs(instructions, texts), True
     rows = _rows(inputs, "inputs", "a string, a sequence of strings or a sequence of pairs")
     pairs_given = bool(rows) and _is_pair(rows[0])
@@ -57,11 +60,11 @@ def pair_up(inputs: EncodeInput, instruction: EncodeInstruction = None) -> tuple
                 f"inputs are {_PAIR_FORM} pairs, and instruction= is given as well: which one counts "
                 "is unclear; pass plain texts with instruction=, or pairs without it"
             )
-        instructions, texts = _split_pairs(rows)
+        instructions, texts = _split_pairs(rows, first_row)
     else:
-        texts = _texts(rows)
-        instructions = _instructions(instruction, len(texts))
-    _check_unicode(texts, instructions)
+        texts = _texts(rows, first_row)
+        instructions = _instructions(instruction, len(texts), first_row)
+    _check_unicode(texts, instructions, first_row)
     return Pairs(instructions, texts), False
 
 
@@ -118,11 +121,11 @@ def _is_pair(row: Any) -> bool:
     return is_sequence and not isinstance(row, (str, bytes, bytearray, Mapping))
 
 
-def _texts(rows: _Rows) -> list[str]:
+def _texts(rows: _Rows, first_row: int) -> list[str]:
     kinds = set(map(type, rows))
     if kinds <= {str}:
         return rows.copy()
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, first_row):
         if not isinstance(row, str):
             if _is_pair(row):
                 raise InputError(
@@ -133,10 +136,10 @@ def _texts(rows: _Rows) -> list[str]:
     return [str(row) for row in rows]
 
 
-def _split_pairs(rows: _Rows) -> tuple[list[str | None], list[str]]:
+def _split_pairs(rows: _Rows, first_row: int) -> tuple[list[str | None], list[str]]:
     instructions: list[str | None] = []
     texts: list[str] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows, first_row):
         if isinstance(row, str):
             raise InputError(
                 f"row {number} is a string, but the rows before it are pairs; "
@@ -156,7 +159,7 @@ def _split_pairs(rows: _Rows) -> tuple[list[str | None], list[str]]:
     return instructions, texts
 
 
-def _instructions(instruction: EncodeInstruction, n_texts: int) -> list[str | None]:
+def _instructions(instruction: EncodeInstruction, n_texts: int, first_row: int) -> list[str | None]:
     if instruction is None or isinstance(instruction, (str, Instruction)):
         return [_one(instruction, "instruction")] * n_texts
     rows = _rows(instruction, "instruction", "a string, an Instruction, or a sequence with one per text")
@@ -169,7 +172,7 @@ def _instructions(instruction: EncodeInstruction, n_texts: int) -> list[str | No
         )
     if set(map(type, rows)) <= {str}:
         return list(rows)
-    return [_one(row, f"instruction of row {number}") for number, row in enumerate(rows)]
+    return [_one(row, f"instruction of row {number}") for number, row in enumerate(rows, first_row)]
 
 
 def _one(instruction: Any, what: str) -> str | None:
@@ -182,13 +185,13 @@ def _one(instruction: Any, what: str) -> str | None:
     )
 
 
-def _check_unicode(texts: list[str], instructions: list[str | None]) -> None:
-    for number, text in enumerate(texts):
+def _check_unicode(texts: list[str], instructions: list[str | None], first_row: int) -> None:
+    for number, text in enumerate(texts, first_row):
         if not text.isascii():
             _encodable(text, f"row {number}")
     for instruction in set(instructions):
         if instruction is not None and not instruction.isascii():
-            _encodable(instruction, f"instruction of row {instructions.index(instruction)}")
+            _encodable(instruction, f"instruction of row {first_row + instructions.index(instruction)}")
 
 
 def _encodable(text: str, what: str) -> None:

@@ -61,9 +61,12 @@ class Layers:
         Returns:
             (batch, tokens, out), and the (out,) bias still to be added, if any.
         """
-        matrix = np.ascontiguousarray(weight.T)
         if self.dtype == "float32":
-            return x @ self.graph.weight(name, matrix), bias
+            # Multiplied as stored, transposed: the weights can stay where the file is mapped.
+            stored = self.graph.weight(name, np.ascontiguousarray(weight))
+            product: Symbol = self.graph.op("FusedMatMul", x, stored, domain=FUSED, transB=1)
+            return product, bias
+        matrix = np.ascontiguousarray(weight.T)
         scale = np.maximum(np.abs(matrix).max(axis=0), np.float32(_SMALLEST_SCALE)) / np.float32(127)
         whole = np.rint(matrix / scale).astype(np.int8)
         if lowest:
@@ -71,7 +74,7 @@ class Layers:
             bias = shift if bias is None else bias + shift
         rows, row_scale = self._quantize(x, lowest)
         g = self.graph
-        product: Symbol = g.op(
+        product = g.op(
             "MatMulIntegerToFloat",
             rows,
             g.weight(f"{name}_int8", whole),

@@ -1,0 +1,1 @@
+"""The ``instructvec`` command: each command parses, builds a config, calls one function and prints."""

@@ -1,0 +1,77 @@
+"""Options that commands share: which model, and how a command reports.
+
+Knows argument names; nothing of what is done with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from instructvec.types import JOININGS
+
+if TYPE_CHECKING:
+    from instructvec.embedder import Embedder
+
+
+def new_parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """A parser whose help ends in examples, with the options every command has."""
+    parser = argparse.ArgumentParser(
+        prog=f"instructvec {command}",
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    parser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
+    return parser
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """``--model`` and how to run it."""
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        metavar="M",
+        help="directory or hub id of a sentence-transformers or INSTRUCTOR model (default: the bundled one)",
+    )
+    model.add_argument("--revision", help="branch, tag or commit of a hub id")
+    model.add_argument("--backend", choices=("auto", "onnx", "torch"), default="auto", help="default: the fastest")
+    model.add_argument("--device", help="such as cpu or cuda:0 (default: what the backend finds)")
+    model.add_argument(
+        "--dtype", default="auto", help="number type of the matrices: float32, int8, bfloat16, … (default: auto)"
+    )
+    model.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: all allowed)")
+    model.add_argument(
+        "--max-seq-length", type=positive, metavar="N", help="tokens a text may have (default: the model's limit)"
+    )
+    model.add_argument(
+        "--joining",
+        choices=JOININGS,
+        help="how instruction and text become tokens (default: what the model was made with)",
+    )
+
+
+def open_embedder(arguments: argparse.Namespace) -> Embedder:
+    """The embedder that the model options ask for."""
+    from instructvec.embedder import Embedder
+
+    return Embedder(
+        arguments.model,
+        backend=arguments.backend,
+        device=arguments.device,
+        dtype=arguments.dtype,
+        threads=arguments.threads,
+        max_seq_length=arguments.max_seq_length,
+        revision=arguments.revision,
+        joining=arguments.joining,
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1, as an argparse type."""
+    value = int(text) if text.isdecimal() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value

@@ -1,0 +1,57 @@
+"""Progress of bulk work -> a bar on a terminal: texts/s, tokens/s, time left. Silent elsewhere.
+
+Knows counts; nothing of the work.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+
+class ProgressBar:
+    """A bar on stderr where that is a terminal and ``quiet`` is not set; otherwise nothing.
+
+    Args:
+        quiet: show nothing on a terminal either.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._shown = sys.stderr.isatty() and not quiet
+        self._bar: Any = None
+        self._n_tokens = 0
+        self._began = time.monotonic()
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def start(self, n_rows: int | None) -> None:
+        """Begin, with about this many rows to come; ``None`` where that is not known."""
+        if not self._shown:
+            return
+        from tqdm import tqdm
+
+        self._began = time.monotonic()
+        self._bar = tqdm(total=n_rows, unit=" texts", unit_scale=True, smoothing=0.1, dynamic_ncols=True)
+
+    def add(self, n_rows: int, n_tokens: int, *, resumed: bool) -> None:
+        """Rows are done; those of an earlier run count for the bar, not for the speed."""
+        if self._bar is None:
+            return
+        if resumed:
+            self._bar.initial += n_rows
+            self._bar.n += n_rows
+            self._bar.refresh()
+            return
+        self._n_tokens += n_tokens
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        self._bar.set_postfix_str(f"{self._n_tokens / seconds:,.0f} tokens/s", refresh=False)
+        self._bar.update(n_rows)
