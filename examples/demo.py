@@ -12,7 +12,7 @@ from pathlib import Path
 from textwrap import shorten
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # noqa: TID253
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
@@ -73,7 +73,7 @@ def show_rows(rows: list[dict[str, str]], found: dict[str, tuple[NDArray[np.int6
         print("  ".join(f'  under "{name}"'.ljust(WIDTH) for name in INSTRUCTIONS).rstrip())
         for rank in range(N_NEIGHBOURS):
             cells = [
-                f"  {cosines[row, rank]:.2f} {shorten(label(rows[nearest[row, rank]]), WIDTH - 7, placeholder=' …')}"
+                f"  {cosines[row, rank]:.2f} {label(rows[nearest[row, rank]])}"
                 for nearest, cosines in found.values()
             ]
             print("  ".join(cell.ljust(WIDTH) for cell in cells).rstrip())
@@ -103,8 +103,8 @@ def n_changed(found: dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]) -
 
 
 def label(row: dict[str, str]) -> str:
-    """What a passage is about."""
-    return f"{row['disease']} [{row['question']}]"
+    """What a passage is about, in one cell."""
+    return f"{shorten(row['disease'], WIDTH - 22, placeholder=' …')} [{row['question']}]"
 
 
 if __name__ == "__main__":

@@ -87,12 +87,13 @@ class Embedder(TextEncoder):
             path = BUNDLED
         else:
             path = resolve(name, revision=revision, token=token, cache_folder=cache_folder)
-        spec = _with_overrides(read_spec(path, name=name), joining, max_seq_length)
+        own = read_spec(path, name=name)
+        spec = _with_overrides(own, joining, max_seq_length)
         tokenizer = Tokenizer.load(
             spec.transformer_folder, pad_token_id=spec.architecture.pad_token_id, lower_case=spec.lower_case
         )
         engine = open_engine(
-            spec, backend=backend, device=device, dtype=dtype, threads=threads, max_seq_length=spec.max_seq_length
+            own, backend=backend, device=device, dtype=dtype, threads=threads, max_seq_length=spec.max_seq_length
         )
         super().__init__(spec, tokenizer, engine, name)
         self._arguments: dict[str, Any] = {
@@ -165,9 +166,8 @@ class Embedder(TextEncoder):
             long_text=long_text,
         )
         self._finish_nothing(options)
-        one = isinstance(instruction, str) or not isinstance(instruction, Sized)
-        pairs_of = "" if one else [""] * len(instruction)
-        pairs, _ = self._pairs(pairs_of, instruction, prompt, prompt_name)
+        n_given = len(instruction) if isinstance(instruction, Sized) and not isinstance(instruction, str) else None
+        pairs, _ = self._pairs("" if n_given is None else [""] * n_given, instruction, prompt, prompt_name)
         used = self._ranges(options)
         return EmbeddingContract(
             fingerprint=self.fingerprint,
@@ -204,9 +204,10 @@ def _with_overrides(spec: CheckpointSpec, joining: Joining | None, max_seq_lengt
     limit = _checked_limit(max_seq_length, spec.max_seq_length, n_positions)
     joining = joining or spec.joining
     # A rule that says which tokens are pooled outweighs the Pooling module's switch, here and once saved.
-    include_prompt = spec.pooling.include_prompt and joining == "prompt"
-    pooling = replace(spec.pooling, include_prompt=include_prompt)
-    return replace(spec, joining=joining, max_seq_length=limit, pooling=pooling)
+    pooling = replace(spec.pooling, include_prompt=spec.pooling.include_prompt and joining == "prompt")
+    # The graphs provide for as many tokens as the checkpoint says and no more.
+    graphs = spec.onnx_files if limit <= spec.max_seq_length else {}
+    return replace(spec, joining=joining, max_seq_length=limit, pooling=pooling, onnx_files=graphs)
 
 
 def _checked_limit(asked: int | None, own: int, n_positions: int) -> int:

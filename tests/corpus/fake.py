@@ -8,8 +8,8 @@ import time
 import numpy as np
 
 from instructvec.checkpoints.contract import EmbeddingContract, distinct_instructions
-from instructvec.embedder import Encoded
 from instructvec.errors import InputError
+from instructvec.road import Encoded
 
 DIMENSION = 4
 LIMIT = 8

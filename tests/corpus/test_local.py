@@ -12,7 +12,7 @@ import pytest
 from instructvec.checkpoints.contract import EmbeddingContract
 from instructvec.corpus import files, local
 from instructvec.corpus.local import EmbedConfig, embed_corpus
-from instructvec.corpus.shard import EncodeOptions
+from instructvec.corpus.shard import EncodeConfig
 from instructvec.errors import ConfigError, FileError, InputError, OutputError, OutputExists
 from tests.corpus.fake import FakeEncoder, vector_of
 
@@ -47,7 +47,7 @@ def names_in(folder):
 
 @pytest.mark.parametrize("out", OUTPUTS)
 def test_output_holds_every_row_in_order_and_nothing_else_remains(texts, out):
-    report = embed_corpus(FakeEncoder(), config(texts, out, encode=EncodeOptions(instruction="find: ")))
+    report = embed_corpus(FakeEncoder(), config(texts, out, encode=EncodeConfig(instruction="find: ")))
     expected = np.array([vector_of("find: ", f"text {number}") for number in range(10)], np.float32)
     np.testing.assert_array_equal(vectors_in(texts.parent / out), expected)
     assert (report.status, report.n_rows, report.n_tokens) == ("done", 10, 20)
@@ -56,7 +56,7 @@ def test_output_holds_every_row_in_order_and_nothing_else_remains(texts, out):
 
 
 def test_parquet_carries_columns_and_contract(texts):
-    embed_corpus(FakeEncoder(), config(texts, encode=EncodeOptions(instruction="find: ")))
+    embed_corpus(FakeEncoder(), config(texts, encode=EncodeConfig(instruction="find: ")))
     table = pq.read_table(texts.parent / "out.parquet")
     assert table.column_names == ["id", "text", "embedding"]
     assert table.schema.field("embedding").type == pa.list_(pa.field("element", pa.float32()), 4)
@@ -74,7 +74,7 @@ def test_contract_lies_beside_outputs_that_cannot_hold_it(texts, out, tail):
 
 @pytest.mark.parametrize(("precision", "element"), [("int8", pa.int8()), ("float16", pa.float16())])
 def test_precision_and_dimension_reach_the_file(texts, precision, element):
-    options = EncodeOptions(precision=precision, truncate_dim=2)
+    options = EncodeConfig(precision=precision, truncate_dim=2)
     embed_corpus(FakeEncoder(), config(texts, encode=options))
     kind = pq.read_schema(texts.parent / "out.parquet").field("embedding").type
     assert (kind.value_type, kind.list_size) == (element, 2)
@@ -139,7 +139,7 @@ def test_second_run_is_up_to_date(texts, out):
 @pytest.mark.parametrize("out", OUTPUTS)
 def test_output_made_differently_is_refused_and_replaced_only_on_demand(texts, out):
     embed_corpus(FakeEncoder(), config(texts, out))
-    other = EncodeOptions(instruction="other: ")
+    other = EncodeConfig(instruction="other: ")
     with pytest.raises(OutputExists, match=r"instruction: none there, 'other: ' asked for(.|\n)*--overwrite"):
         embed_corpus(FakeEncoder(), config(texts, out, encode=other))
     embed_corpus(FakeEncoder(), config(texts, out, encode=other, overwrite=True))
@@ -232,7 +232,7 @@ def test_interruption_before_the_first_shard_leaves_nothing(texts):
 def test_begun_work_of_another_kind_is_not_thrown_away_unasked(texts):
     with pytest.raises(Stopped):
         embed_corpus(StoppingEncoder(2), config(texts))
-    other = EncodeOptions(instruction="other: ")
+    other = EncodeConfig(instruction="other: ")
     with pytest.raises(OutputExists, match=r"unfinished work that was begun differently"):
         embed_corpus(FakeEncoder(), config(texts, encode=other))
     assert embed_corpus(FakeEncoder(), config(texts, encode=other, overwrite=True)).n_rows == 10
@@ -261,7 +261,7 @@ def test_torn_last_line_of_the_manifest_is_ignored(texts):
 @pytest.mark.parametrize("out", OUTPUTS)
 def test_interruption_while_the_output_is_put_in_place_is_repaired(texts, out, monkeypatch):
     embed_corpus(FakeEncoder(), config(texts, out))
-    other = {"encode": EncodeOptions(instruction="other: "), "overwrite": True}
+    other = {"encode": EncodeConfig(instruction="other: "), "overwrite": True}
 
     def stop(folder):
         raise Stopped
@@ -380,7 +380,7 @@ def test_standard_input_is_known_again_by_its_content(tmp_path, monkeypatch):
         ({"inputs": ["-", "-"]}, "can be read only once"),
         ({"out": "out.docx"}, "'.docx' names no kind of output"),
         ({"out": "missing/out.npy"}, "does not exist; create it first"),
-        ({"instruction_column": "a", "encode": EncodeOptions(instruction="b")}, "exclude each other"),
+        ({"instruction_column": "a", "encode": EncodeConfig(instruction="b")}, "exclude each other"),
         ({"shard_rows": 0}, "expected 1 or more"),
     ],
 )

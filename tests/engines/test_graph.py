@@ -37,11 +37,22 @@ def test_model_passes_the_onnx_checker(tmp_path, dtype):
 def test_attributes_of_every_kind_survive():
     g = Graph()
     x = g.input("x", "float32", ("n", 2))
-    g.output(g.op("Anything", x, None, one=3, two=-1, half=0.5, word="wörd", many=[1, -2], halves=[0.5, 1.5]), "y",
-             "float32", ("n", 2))
+    g.output(
+        g.op("Anything", x, None, one=3, two=-1, half=0.5, word="wörd", many=[1, -2], halves=[0.5, 1.5]),
+        "y",
+        "float32",
+        ("n", 2),
+    )
     node = onnx.load_from_string(g.model({})).graph.node[0]
     read = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-    assert read == {"one": 3, "two": -1, "half": 0.5, "word": "wörd".encode(), "many": [1, -2], "halves": [0.5, 1.5]}
+    assert read == {
+        "one": 3,
+        "two": -1,
+        "half": 0.5,
+        "word": "wörd".encode(),
+        "many": [1, -2],
+        "halves": [0.5, 1.5],
+    }
     assert list(node.input) == ["x", ""]
 
 

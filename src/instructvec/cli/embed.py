@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _config(arguments: argparse.Namespace) -> EmbedConfig:
     from instructvec.corpus.local import EmbedConfig
-    from instructvec.corpus.shard import EncodeOptions
+    from instructvec.corpus.shard import EncodeConfig
 
     return EmbedConfig(
         inputs=arguments.inputs,
@@ -114,7 +114,7 @@ def _config(arguments: argparse.Namespace) -> EmbedConfig:
         column=arguments.column,
         instruction_column=arguments.instruction_column,
         format=arguments.format,
-        encode=EncodeOptions(
+        encode=EncodeConfig(
             instruction=arguments.instruction,
             normalize_embeddings=True if arguments.normalize else None,
             truncate_dim=arguments.truncate_dim,

@@ -20,7 +20,7 @@ from instructvec.corpus.manifest import Entry, Job, Manifest, checksum
 from instructvec.corpus.readers import read
 from instructvec.corpus.records import Selection
 from instructvec.corpus.rows import OnError, Rows, regroup
-from instructvec.corpus.shard import EncodeOptions, Shard, ShardEncoder, embed_rows
+from instructvec.corpus.shard import EncodeConfig, Shard, ShardEncoder, embed_rows
 from instructvec.corpus.sources import STDIN, Format, Source, count_rows, expand, spool, standard_input
 from instructvec.corpus.workspace import REJECTED, SPOOLED, begin, partial_of, working_folder
 from instructvec.corpus.writers import parquet_writer, read_schema, writer_for
@@ -54,7 +54,7 @@ class EmbedConfig:
     column: str | None = None
     instruction_column: str | None = None
     format: Format | None = None
-    encode: EncodeOptions = field(default_factory=EncodeOptions)
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
     shard_rows: int = 2048
     on_error: OnError = "fail"
     overwrite: bool = False

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from instructvec.checkpoints.contract import EmbeddingContract
-    from instructvec.embedder import Encoded
+    from instructvec.road import Encoded
 
 
 @dataclass(frozen=True, slots=True)
-class EncodeOptions:
+class EncodeConfig:
     """How the rows of one job are encoded; each field as in ``Embedder.encode``.
 
     Attributes:
@@ -91,7 +91,7 @@ class Shard:
     n_truncated: int
 
 
-def embed_rows(encoder: ShardEncoder, rows: Rows, options: EncodeOptions, on_error: OnError = "fail") -> Shard:
+def embed_rows(encoder: ShardEncoder, rows: Rows, options: EncodeConfig, on_error: OnError = "fail") -> Shard:
     """Encode ``rows`` and put their vectors beside their columns.
 
     Args:
@@ -126,7 +126,7 @@ def embedding_array(vectors: Vectors) -> pa.FixedSizeListArray:
 
 
 def _encode_usable(
-    encoder: ShardEncoder, rows: Rows, options: EncodeOptions, on_error: OnError
+    encoder: ShardEncoder, rows: Rows, options: EncodeConfig, on_error: OnError
 ) -> tuple[Rows, Encoded]:
     """The rows the encoder takes, and their vectors; refused ones are found by halving."""
     try:
@@ -146,7 +146,7 @@ def _encode_usable(
 def _find_refused(
     encoder: ShardEncoder,
     rows: Rows,
-    options: EncodeOptions,
+    options: EncodeConfig,
     among: list[int],
     refused: dict[int, InputError],
     *,
@@ -166,7 +166,7 @@ def _find_refused(
             _find_refused(encoder, rows, options, part, refused, first_only=first_only)
 
 
-def _encode(encoder: ShardEncoder, rows: Rows, options: EncodeOptions) -> Encoded:
+def _encode(encoder: ShardEncoder, rows: Rows, options: EncodeConfig) -> Encoded:
     return encoder.encode_counted(
         rows.texts,
         _instruction(rows, options),
@@ -178,7 +178,7 @@ def _encode(encoder: ShardEncoder, rows: Rows, options: EncodeOptions) -> Encode
     )
 
 
-def _instruction(rows: Rows, options: EncodeOptions) -> EncodeInstruction:
+def _instruction(rows: Rows, options: EncodeConfig) -> EncodeInstruction:
     return options.instruction if rows.instructions is None else rows.instructions
 
 

@@ -5,8 +5,9 @@ Knows batches and threads; nothing of texts or instructions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ class Driver:
         self.engine = engine
         self._pad_token_id = pad_token_id
         self._pool: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
 
     def run(
         self,
@@ -80,19 +82,19 @@ class Driver:
         run_group: Callable[[NDArray[np.int64]], int],
         on_rows: Callable[[int], object] | None,
     ) -> None:
-        if self._pool is None:
+        # Threads do not live on in a forked process, though the pool believes so.
+        if self._pool is None or self._process != os.getpid():
             self._pool = ThreadPoolExecutor(self.engine.workers, thread_name_prefix="instructvec")
-        pending: set[Future[int]] = {self._pool.submit(run_group, rows) for rows in groups}
+            self._process = os.getpid()
+        futures = [self._pool.submit(run_group, rows) for rows in groups]
         try:
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    _report(on_rows, future.result())
+            for future in as_completed(futures):
+                _report(on_rows, future.result())
         finally:
             # An error or Ctrl-C: what has not begun never will, what runs ends within a batch.
-            for future in pending:
+            for future in futures:
                 future.cancel()
-            wait(pending)
+            wait(futures)
 
 
 def _report(on_rows: Callable[[int], object] | None, n_rows: int) -> None:

@@ -30,7 +30,7 @@ from instructvec.engines.graph.model import build
 from instructvec.engines.graph.symbols import Graph
 from instructvec.engines.onnx import OnnxEngine
 from instructvec.engines.torch import TorchEngine
-from instructvec.errors import CheckpointError, ConfigError, EngineError, InputError
+from instructvec.errors import CheckpointError, ConfigError, EngineError, InputError, OutputExists
 from instructvec.extras import require
 from instructvec.types import Engine, Joining
 
@@ -38,6 +38,7 @@ FILE_NAMES: dict[GraphDtype, str] = {"float32": "model.onnx", "int8": "model_int
 
 _LEAST_MEAN_COSINE: dict[GraphDtype, float] = {"float32": 0.999999, "int8": 0.98}
 _FLOAT32_TOLERANCE = 1e-4
+_LEAST_TEXTS = 3
 _INLINE_BYTES = 1 << 30
 _ALIGNMENT = 4096
 
@@ -135,27 +136,44 @@ def export(
         UnsupportedModule: the architecture cannot be drawn.
         EngineError: a graph deviates more than its dtype may; nothing is written.
         OutputError: ``out`` exists, or cannot be written.
+        ConfigError: a dtype there is no graph for, or ``include_prompt=True`` under a joining without it.
+        InputError: too few texts to measure on.
     """
     require("torch", "export (it compares every graph with torch)")
     unknown = [dtype for dtype in dtypes if dtype not in FILE_NAMES]
     if unknown or not dtypes:
         raise ConfigError(f"precision is {unknown or 'empty'}; expected some of {', '.join(FILE_NAMES)}")
+    if Path(out).exists() and (not Path(out).is_dir() or any(Path(out).iterdir())):
+        raise OutputExists(f"{out}: exists already and is not empty; give another path, or remove it first")
+    sample = list(texts) if texts is not None else sample_texts()
+    if len(sample) < _LEAST_TEXTS:
+        raise InputError(f"{len(sample)} texts to measure the deviation on; expected {_LEAST_TEXTS} or more")
     spec = read_spec(resolve(model_name_or_path, revision=revision), name=os.fspath(model_name_or_path))
     if not spec.has_weights:
         raise CheckpointError(f"{spec.path}: holds graphs but no float weights; export the original checkpoint")
-    if include_prompt is not None:
-        spec = replace(spec, pooling=replace(spec.pooling, include_prompt=include_prompt))
-    spec = replace(spec, joining=joining or spec.joining, onnx_files={})
-    sample = list(texts) if texts is not None else sample_texts()
+    spec = _with_rule(spec, joining or spec.joining, include_prompt)
     reference = _Measured(spec, TorchEngine(spec, device="cpu", dtype="float32"), sample, sts)
     with tempfile.TemporaryDirectory() as folder:
         paths = {dtype: _write_graph(spec, dtype, Path(folder) / FILE_NAMES[dtype]) for dtype in dtypes}
-        graphs = tuple(_compare(spec, dtype, path, reference, sample, sts) for dtype, path in paths.items())
-        drawn = replace(spec, onnx_files=paths)
+        graphs = tuple(
+            _compare(spec, dtype, path, reference, sample=sample, sts=sts) for dtype, path in paths.items()
+        )
+        drawn = replace(spec, onnx_files={str(dtype): file for dtype, file in paths.items()})
         if graphs_only:
             drawn = replace(drawn, has_weights=False, weights_digest=weights_digest(spec))
         path = save(drawn, out, graphs_only=graphs_only)
     return ExportReport(path, "torch float32", len(sample), 0 if sts is None else len(sts.a), graphs)
+
+
+def _with_rule(spec: CheckpointSpec, joining: Joining, include_prompt: bool | None) -> CheckpointSpec:
+    """The checkpoint without graphs, under another joining or pooling."""
+    if include_prompt and joining != "prompt":
+        raise ConfigError(
+            f"include_prompt is True, but joining={joining!r} never pools the instruction: leave it out"
+        )
+    pooled = spec.pooling.include_prompt if include_prompt is None else include_prompt
+    pooling = replace(spec.pooling, include_prompt=pooled and joining == "prompt")
+    return replace(spec, joining=joining, pooling=pooling, onnx_files={})
 
 
 def sample_texts() -> list[str]:
@@ -181,6 +199,7 @@ def _compare(
     dtype: GraphDtype,
     path: Path,
     reference: _Measured,
+    *,
     sample: Sequence[str],
     sts: StsPairs | None,
 ) -> Deviation:
