@@ -100,7 +100,7 @@ def start(part: Part) -> str:
     text = table(["process start to first vector", "median, s", "fastest", "slowest"], rows)
     imports = part["imports"]
     if imports:
-        lines = [[f"`import {n}`", *(f"{v:.0f}" for v in spread(ms).values())] for n, ms in imports.items()]
+        lines = [[f"`{n}`", *(f"{v:.0f}" for v in spread(ms).values())] for n, ms in imports.items()]
         text += "\n\n" + table(["whole process that only imports", "median, ms", "fastest", "slowest"], lines)
     return text
 
@@ -122,10 +122,15 @@ def stream(part: Part) -> str:
 
 def size(part: Part) -> str:
     rows = [
-        [f"`{name}`", f"{row['mb']:,.0f}", ", ".join(f"{p} {mb:.0f}" for p, mb in row["largest_mb"].items())]
+        [
+            f"`{name}`",
+            f"{row['mb']:,.0f}",
+            f"{row['mb'] - row['bytecode_mb']:,.0f}",
+            ", ".join(f"{p} {mb:.0f}" for p, mb in row["largest_mb"].items()),
+        ]
         for name, row in part["environments"].items()
     ]
-    return table(["environment", "MB", "largest packages, MB"], rows)
+    return table(["environment", "MB", "without bytecode", "largest packages, MB"], rows)
 
 
 def versions(parts: dict[str, Part]) -> str:
@@ -137,23 +142,45 @@ def versions(parts: dict[str, Part]) -> str:
 
 
 SECTIONS: tuple[tuple[str, str, str, Callable[[Part], str]], ...] = (
-    ("throughput", "Throughput",
-     "all-MiniLM-L6-v2 and the same real texts for every peer (5 to 300 tokens, median 36). Texts a second: "
-     "median, and slowest to fastest round. The ratio is taken within each round. No instruction is given.",
-     lambda part: throughput(part, "st-torch-fp32")),
-    ("t5", "INSTRUCTOR's layout: T5-base encoder",
-     "[instruction, text] pairs, three instructions by turns; random weights, which cost the same time.",
-     lambda part: throughput(part, "instructor") + "\n\nAgainst the original's vectors:\n\n"
-     + (deviation(part["deviation"]) if part["deviation"]["peers"] else "not measured")),
+    (
+        "throughput",
+        "Throughput",
+        "all-MiniLM-L6-v2 and the same real texts for every peer (5 to 300 tokens, median 36). Texts a second: "
+        "median, and slowest to fastest round. The ratio is taken within each round. No instruction is given.",
+        lambda part: throughput(part, "st-torch-fp32"),
+    ),
+    (
+        "t5",
+        "INSTRUCTOR's layout: T5-base encoder",
+        "[instruction, text] pairs, three instructions by turns; random weights, which cost the same time.",
+        lambda part: (
+            throughput(part, "instructor")
+            + "\n\nAgainst the original's vectors:\n\n"
+            + (deviation(part["deviation"]) if part["deviation"]["peers"] else "not measured")
+        ),
+    ),
     ("latency", "Latency of one query", "Calls with one text of at most 12 words, one after the other.", latency),
     ("start", "Cold start", "The file cache is warm; each process is new.", start),
     ("memory", "Memory", "Largest resident memory (`ru_maxrss`), the peer's default batch size.", memory),
-    ("stream", "Memory while streaming", "Resident memory twenty times on the way through `encode_stream`.", stream),
-    ("size", "Install size", "All files in `site-packages` but pip's and setuptools', in MB of 10^6 bytes.", size),
-    ("deviation", "What each precision costs",
-     "Against sentence-transformers' torch float32 vectors on the benchmark's texts, and on STS-B's test pairs.",
-     deviation),
-)  # fmt: skip
+    (
+        "stream",
+        "Memory while streaming",
+        "Resident memory twenty times on the way through `encode_stream`.",
+        stream,
+    ),
+    (
+        "size",
+        "Install size",
+        "All files in `site-packages` but pip's and setuptools', in MB of 10^6 bytes, as pip leaves them.",
+        size,
+    ),
+    (
+        "deviation",
+        "What each precision costs",
+        "Against sentence-transformers' torch float32 vectors on the benchmark's texts, and on STS-B's test pairs.",
+        deviation,
+    ),
+)
 
 
 def render(results: dict[str, Any]) -> str:

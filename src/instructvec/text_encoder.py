@@ -419,11 +419,11 @@ class TextEncoder(Road):
         """Validated pairs; those without an instruction get the first stored prompt of ``own``, or the default."""
         given = self._one_instruction(instruction, prompt, prompt_name)
         pairs, single = pair_up(inputs, given, first_row=first_row)
-        names = (*own, self._spec.default_prompt_name)
+        default = self._spec.default_prompt_name
+        names = own if default is None else [*own, default]
         stored = next((self._spec.prompts[name] for name in names if name in self._spec.prompts), None)
         if stored is not None and None in pairs.instructions:
-            filled = [stored if one is None else one for one in pairs.instructions]
-            pairs = Pairs(filled, pairs.texts)
+            pairs = Pairs([stored if one is None else one for one in pairs.instructions], pairs.texts)
         return pairs, single
 
     def _one_instruction(
@@ -450,13 +450,16 @@ class TextEncoder(Road):
             )
         return self._spec.prompts[prompt_name]
 
-    def _answer(self, pairs: Pairs, single: bool, options: EncodeOptions) -> Any:
+    def _answer(
+        self, pairs: Pairs, single: bool, options: EncodeOptions
+    ) -> Vectors | torch.Tensor | list[torch.Tensor]:
         encoded = self._encode_pairs(pairs, options)
         if encoded.n_truncated and options.long_text is None:
             warnings.warn(self._truncation_message(encoded), TruncationWarning, stacklevel=3)
         vectors = encoded.vectors
         if not options.as_tensors:
-            return vectors[0] if single else vectors
+            one: Vectors = vectors[0] if single else vectors
+            return one
         import torch
 
         tensor = torch.from_numpy(vectors).to(self.device)

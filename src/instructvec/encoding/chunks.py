@@ -31,7 +31,8 @@ def merge_chunks(vectors: NDArray[np.float32], tokens: TokenRows, *, unit_length
         return vectors
     weights = np.add.reduceat(tokens.pooled, tokens.offsets[:-1], dtype=np.float32)
     firsts = np.flatnonzero(np.diff(tokens.owners, prepend=-1))
-    merged = np.add.reduceat(vectors * weights[:, None], firsts) / np.add.reduceat(weights, firsts)[:, None]
+    merged: NDArray[np.float32] = np.add.reduceat(vectors * weights[:, None], firsts)
+    merged /= np.add.reduceat(weights, firsts)[:, None]
     alone = np.diff(np.append(firsts, len(tokens))) == 1
     if unit_length:
         merged = normalize(merged)

@@ -75,7 +75,8 @@ def similarity_pairwise(a: ArrayLike, b: ArrayLike, measure: Similarity = "cosin
     if measure == "cosine":
         left, right = _unit(left), _unit(right)
     if measure in ("cosine", "dot"):
-        return np.einsum("nd,nd->n", left, right)
+        products: NDArray[np.float32] = np.einsum("nd,nd->n", left, right)
+        return products
     return -_distance(left - right, measure)
 
 
@@ -104,4 +105,5 @@ def _same_width(a: NDArray[np.float32], b: NDArray[np.float32]) -> None:
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(norms, np.float32(1e-12))
+    unit: NDArray[np.float32] = vectors / np.maximum(norms, np.float32(1e-12))
+    return unit

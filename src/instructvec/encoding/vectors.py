@@ -69,7 +69,8 @@ def truncate(vectors: NDArray[np.float32], truncate_dim: int | None) -> NDArray[
 def normalize(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n, d) float32 divided by their lengths; a zero vector stays zero (epsilon 1e-12, as torch's)."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(norms, np.float32(1e-12))
+    unit: NDArray[np.float32] = vectors / np.maximum(norms, np.float32(1e-12))
+    return unit
 
 
 def quantize(vectors: NDArray[np.float32], precision: Precision, ranges: Ranges | None = None) -> Vectors:

@@ -172,7 +172,7 @@ def _draw(spec: CheckpointSpec, dtype: GraphDtype, limit: int) -> Any:
     options = _options()
     values = _in_place(large)
     options.add_external_initializers(list(values), list(values.values()))
-    content = graph.model({}, {name: ("memory", 0) for name in large})
+    content = graph.model({}, dict.fromkeys(large, ("memory", 0)))
     del graph, large
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

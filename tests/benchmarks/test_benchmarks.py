@@ -1,0 +1,95 @@
+import gzip
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark_module(monkeypatch):
+    """Imports a script of benchmarks/ by name; nothing of it stays imported."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(FOLDER))
+    monkeypatch.syspath_prepend(str(FOLDER / "workers"))
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
+def test_shipped_texts_are_different_and_few_enough_to_ship(benchmark_module):
+    texts = benchmark_module("texts").load()
+    assert len(texts) == len(set(texts)) == 4000
+    assert all(text.strip() == text and text for text in texts)
+    assert (FOLDER / "data" / "texts.jsonl.gz").stat().st_size < 600_000
+
+
+def test_every_source_of_a_text_has_its_licence_beside_it():
+    with gzip.open(FOLDER / "data" / "texts.jsonl.gz", "rt", encoding="utf-8") as lines:
+        sources = {json.loads(line)["source"] for line in lines}
+    readme = (FOLDER / "data" / "README.md").read_text(encoding="utf-8")
+    assert sources
+    for source in sources:
+        row = next(line for line in readme.splitlines() if line.startswith(f"| `{source}` |"))
+        assert "CC BY" in row
+
+
+def test_drawing_texts_depends_on_the_seed_alone(benchmark_module):
+    texts = benchmark_module("texts")
+    assert texts.load(50, seed=1) == texts.load(50, seed=1) != texts.load(50, seed=2)
+    with pytest.raises(ValueError, match="holds 4000 texts, 5000 were asked for"):
+        texts.load(5000)
+
+
+def test_ranks_of_ties_are_their_mean(benchmark_module):
+    compare = benchmark_module("compare")
+    assert compare.ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [2.5, 0.0, 2.5, 1.0]
+    assert compare.spearman(np.array([1.0, 2.0, 3.0]), np.array([9.0, 5.0, 1.0])) == pytest.approx(-1)
+
+
+def test_a_worker_answers_each_request_and_reports_what_failed(tmp_path):
+    texts = tmp_path / "texts.json"
+    texts.write_text(json.dumps(["a", "bb"]))
+    peer = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import protocol\n"
+        "class Peer:\n"
+        "    def load(self, model, **options): print('noise of a library')\n"
+        "    def encode(self, texts, batch_size): return [[len(t)] for t in texts]\n"
+        "protocol.serve(Peer())"
+    )
+    requests = [
+        {"op": "load", "model": None, "options": {}},
+        {"op": "texts", "path": str(texts)},
+        {"op": "encode", "n": 2, "batch_size": None, "save": str(tmp_path / "out.npy")},
+        {"op": "dance"},
+    ]
+    command = [sys.executable, "-c", peer, str(FOLDER / "workers")]
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=True)
+    loaded, n, encoded, refused = map(json.loads, done.stdout.splitlines())
+    assert loaded["seconds"] >= 0 and encoded["seconds"] >= 0
+    assert n == {"n": 2}
+    assert "unknown op 'dance'" in refused["error"]
+    assert np.load(tmp_path / "out.npy").tolist() == [[1.0], [2.0]]
+
+
+def test_a_target_reads_ratios_within_rounds(benchmark_module):
+    targets = benchmark_module("targets")
+    first = targets.TARGETS[0]
+    rows = {
+        "ours-fp32": {"seconds": {"default": [1.0, 2.0, 1.0]}},
+        "st-torch-fp32": {"seconds": {"default": [2.0, 3.0, 3.0]}},
+    }
+    assert first.outcome({"throughput": {"peers": rows}}) == ["2.00x (1.50 to 3.00)", "met"]
+    assert first.outcome({}) == ["not measured", "-"]
+
+
+def test_the_page_renders_without_any_result(benchmark_module):
+    page = benchmark_module("report").render({"parts": {}})
+    assert page.count("not measured") == len(benchmark_module("targets").TARGETS)

@@ -1,0 +1,61 @@
+"""Embedders the suites share: the bundled one, a tiny float32 one, and one over an engine without a model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instructvec import Embedder
+from instructvec.engines.fake import FakeEngine
+
+GOLDEN = Path(__file__).parent / "golden"
+TINY = GOLDEN / "instructor_bert_tiny"
+TINY_WIDTH = 32
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Embedder:
+    return Embedder(device="cpu")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Embedder:
+    """Float32, INSTRUCTOR's joining, 512 tokens."""
+    return Embedder(TINY, backend="onnx")
+
+
+@pytest.fixture(scope="session")
+def exact() -> Embedder:
+    """Float32, pooling exactly the text's tokens: no pair of strings is refused."""
+    return Embedder(TINY, backend="onnx", joining="exact")
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Callable[..., Path]:
+    """Copies a tiny checkpoint and changes its JSON files: ``checkpoint(**{"config.json": {...}})``."""
+
+    def make(name: str = "instructor-copy", source: Path = TINY, **changes: dict[str, Any]) -> Path:
+        folder = shutil.copytree(source, tmp_path / name)
+        for file, change in changes.items():
+            content = json.loads((folder / file).read_text()) if (folder / file).is_file() else {}
+            (folder / file).write_text(json.dumps(content | change))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def faked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Embedder, FakeEngine]]:
+    """An embedder over a fake engine, and the engine: ``faked(path, workers=2, joining="exact")``."""
+
+    def make(path: Path = TINY, *, engine: FakeEngine | None = None, workers: int = 1, **options: Any):
+        engine = engine or FakeEngine(TINY_WIDTH, workers=workers)
+        monkeypatch.setattr("instructvec.embedder.open_engine", lambda spec, **_: engine)
+        return Embedder(path, **options), engine
+
+    return make
