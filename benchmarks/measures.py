@@ -197,8 +197,9 @@ def memory(settings: Settings) -> Result:
             try:
                 worker.load()
                 worker.ask("texts", path=file.name)
-                worker.encode(len(inputs))
-                rows[peer.name] = worker.ask("memory")
+                n = len(inputs) if peer.ours else min(settings.n_memory_peers, len(inputs))
+                worker.encode(n)
+                rows[peer.name] = {"n_texts": n, **worker.ask("memory")}
             except pool.WorkerError as error:
                 skipped[peer.name] = str(error)
             else:

@@ -106,8 +106,8 @@ def start(part: Part) -> str:
 
 
 def memory(part: Part) -> str:
-    rows = [[label(n), f"{r['peak_mb']:.0f}"] for n, r in part["peers"].items()]
-    return table([f"fresh process, {part['n_texts']:,} texts", "peak resident memory, MB"], rows)
+    rows = [[label(n), f"{r['n_texts']:,}", f"{r['peak_mb']:.0f}"] for n, r in part["peers"].items()]
+    return table(["fresh process", "texts", "peak resident memory, MB"], rows)
 
 
 def stream(part: Part) -> str:
@@ -161,7 +161,12 @@ SECTIONS: tuple[tuple[str, str, str, Callable[[Part], str]], ...] = (
     ),
     ("latency", "Latency of one query", "Calls with one text of at most 12 words, one after the other.", latency),
     ("start", "Cold start", "The file cache is warm; each process is new.", start),
-    ("memory", "Memory", "Largest resident memory (`ru_maxrss`), the peer's default batch size.", memory),
+    (
+        "memory",
+        "Memory",
+        "Largest resident memory (`ru_maxrss`), default batch sizes; the slower peers embed fewer of the texts.",
+        memory,
+    ),
     (
         "stream",
         "Memory while streaming",
@@ -177,7 +182,7 @@ SECTIONS: tuple[tuple[str, str, str, Callable[[Part], str]], ...] = (
     (
         "deviation",
         "What each precision costs",
-        "Against sentence-transformers' torch float32 vectors on the benchmark's texts, and on STS-B's test pairs.",
+        "Against sentence-transformers' torch float32 vectors on the benchmark's texts, and on STS-B's test.",
         deviation,
     ),
 )

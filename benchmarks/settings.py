@@ -27,6 +27,7 @@ class Settings:
         n_starts: process starts a peer in the cold-start part.
         n_imports: alternations in the import part.
         n_memory: texts embedded where the peak of memory is read.
+        n_memory_peers: the same for the other peers, whose peak only grows with more.
         n_stream: short texts streamed.
         n_deviation: texts on which the precisions are compared.
         n_sts: pairs of the STS test split, at most.
@@ -44,6 +45,7 @@ class Settings:
     n_starts: int = 5
     n_imports: int = 25
     n_memory: int = 4000
+    n_memory_peers: int = 1000
     n_stream: int = 100_000
     n_deviation: int = 400
     n_sts: int = 1500
@@ -60,6 +62,6 @@ class Settings:
 
 TINY = {
     "n_texts": 24, "n_sweep": 16, "n_t5": 8, "rounds": 2, "n_queries": 5, "n_starts": 1,
-    "n_imports": 2, "n_memory": 64, "n_stream": 2000, "n_deviation": 24, "n_sts": 40,
+    "n_imports": 2, "n_memory": 64, "n_memory_peers": 32, "n_stream": 2000, "n_deviation": 24, "n_sts": 40,
 }  # fmt: skip
 """Sizes that only show that everything runs."""

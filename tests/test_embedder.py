@@ -65,7 +65,7 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_every_way_to_encode_has_the_same_options():
     shared = set(EncodeKeywords.__annotations__)
     tensors = {"convert_to_numpy", "convert_to_tensor"}
-    assert {field for field in EncodeOptions.__dataclass_fields__} == shared - {"prompt", "prompt_name"} | tensors
+    assert set(EncodeOptions.__dataclass_fields__) == shared - {"prompt", "prompt_name"} | tensors
     for name in ("encode", "encode_query", "encode_document", "encode_counted"):
         parameters = inspect.signature(getattr(Embedder, name)).parameters
         given = set(parameters) - {"self", "inputs", "instruction"}
@@ -83,7 +83,9 @@ def test_every_way_to_encode_has_the_same_options():
 def test_the_joining_decides_what_is_pooled():
     # One-piece instruction: the original leaves it unmasked for T5; every rule here differs from the others.
     vectors = {
-        joining: Embedder(GOLDEN / "instructor_t5_tiny", backend="onnx", joining=joining).encode(" Two women", "a:  ")
+        joining: Embedder(GOLDEN / "instructor_t5_tiny", backend="onnx", joining=joining).encode(
+            " Two women", "a:  "
+        )
         for joining in get_args(Joining)
     }
     names = sorted(vectors)
@@ -96,7 +98,11 @@ def test_a_lower_limit_cuts_earlier_and_a_higher_one_later(checkpoint):
     folder = checkpoint(**{"sentence_bert_config.json": {"max_seq_length": 16}})
     text = "a b c d e f " * 4
     own, lower, higher = (Embedder(folder, backend="onnx", max_seq_length=limit) for limit in (None, 8, 100))
-    assert [one.encode_counted([text], long_text="truncate").n_tokens for one in (own, lower, higher)] == [16, 8, 26]
+    assert [one.encode_counted([text], long_text="truncate").n_tokens for one in (own, lower, higher)] == [
+        16,
+        8,
+        26,
+    ]
     assert higher.max_seq_length == 100
     assert close(higher.encode("Two women"), own.encode("Two women"))
 
@@ -189,7 +195,9 @@ def test_a_fingerprint_changes_with_what_changes_vectors(checkpoint):
 
 
 def test_a_contract_says_how_vectors_are_made_and_survives_json(tiny):
-    made = tiny.contract([INSTRUCTION, "", INSTRUCTION, None], truncate_dim=16, precision="int8", long_text="chunk")
+    made = tiny.contract(
+        [INSTRUCTION, "", INSTRUCTION, None], truncate_dim=16, precision="int8", long_text="chunk"
+    )
     assert made.fingerprint == tiny.fingerprint
     assert made.instructions == (INSTRUCTION, "", None)
     assert (made.dimension, made.normalised, made.precision, made.joining) == (16, True, "int8", "instructor")

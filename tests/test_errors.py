@@ -76,7 +76,9 @@ def test_each_is_the_fitting_builtin(kind, builtin):
         ({"text": "a"}, r"row 2 is dict"),
     ],
 )
-@pytest.mark.parametrize("method", ["encode", "encode_query", "encode_document", "encode_counted", "encode_stream"])
+@pytest.mark.parametrize(
+    "method", ["encode", "encode_query", "encode_document", "encode_counted", "encode_stream"]
+)
 def test_a_row_that_is_no_text_is_named(tiny, method, bad, message):
     with pytest.raises(InputError, match=message) as caught:
         list(getattr(tiny, method)(["a", "b", bad, "c"]))
@@ -227,7 +229,10 @@ def test_weights_that_give_nan_are_an_engine_error(checkpoint, backend):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"joining": "prompts"}, "joining is 'prompts'; expected one of instructor, instructor-1.0.2, prompt, exact"),
+        (
+            {"joining": "prompts"},
+            "joining is 'prompts'; expected one of instructor, instructor-1.0.2, prompt, exact",
+        ),
         ({"backend": "openvino"}, "backend is 'openvino'; expected auto, onnx or torch"),
         ({"dtype": "int4"}, "dtype is 'int4'; the ONNX engine has float32 and int8"),
         ({"dtype": "float64", "backend": "torch"}, "dtype 'float64' is not one of backend='torch'"),

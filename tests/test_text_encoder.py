@@ -65,7 +65,9 @@ def test_arrow_columns_will_do(tiny):
     assert np.array_equal(tiny.encode(pa.array(TEXTS)), tiny.encode(TEXTS))
 
 
-@pytest.mark.parametrize("row", [[INSTRUCTION, "Two women"], (INSTRUCTION, "Two women"), [INSTRUCTION, "Two women", 0]])
+@pytest.mark.parametrize(
+    "row", [[INSTRUCTION, "Two women"], (INSTRUCTION, "Two women"), [INSTRUCTION, "Two women", 0]]
+)
 def test_pairs_and_triples_are_text_under_instruction(tiny, row):
     assert np.array_equal(tiny.encode([row, row]), tiny.encode(["Two women"] * 2, INSTRUCTION))
 
@@ -156,7 +158,9 @@ def test_queries_and_documents_take_their_own_prompts(prompted):
     # No "document" is stored; "passage" is its older name.
     assert np.array_equal(prompted.encode_document(TEXTS), prompted.encode(TEXTS, "passage: "))
     assert np.array_equal(prompted.encode_query(TEXTS, INSTRUCTION), prompted.encode(TEXTS, INSTRUCTION))
-    assert np.array_equal(prompted.encode_document(TEXTS, prompt_name="caption"), prompted.encode(TEXTS, INSTRUCTION))
+    assert np.array_equal(
+        prompted.encode_document(TEXTS, prompt_name="caption"), prompted.encode(TEXTS, INSTRUCTION)
+    )
     pairs = [[INSTRUCTION, text] for text in TEXTS]
     assert np.array_equal(prompted.encode_query(pairs), prompted.encode(TEXTS, INSTRUCTION))
 
@@ -225,7 +229,9 @@ def test_repeats_survive_slices(faked, monkeypatch):
 
 
 printable = st.text(max_size=40)
-rows = st.lists(st.tuples(st.sampled_from([None, "", INSTRUCTION, OTHER]) | printable, printable), min_size=1, max_size=12)
+rows = st.lists(
+    st.tuples(st.sampled_from([None, "", INSTRUCTION, OTHER]) | printable, printable), min_size=1, max_size=12
+)
 few = settings(max_examples=40, deadline=None)
 
 
@@ -426,7 +432,7 @@ def test_similarity_is_the_checkpoints_measure(tiny, checkpoint):
 
 # ---------------------------------------------------------------- long texts
 
-LETTERS = "a b c d e f g h i l m n o p r s t u v w".split()
+LETTERS = list("abcdefghilmnoprstuvw")
 
 
 @pytest.fixture
@@ -442,7 +448,9 @@ def test_cut_texts_are_counted_and_warned_about_once(short):
     embedder, _ = short
     long = " ".join(LETTERS)
     texts = [long, "a", long + " a", long]  # three of four inputs, two of three distinct texts
-    with pytest.warns(TruncationWarning, match="3 of 4 texts are longer than 10 tokens.*long_text='chunk'") as seen:
+    with pytest.warns(
+        TruncationWarning, match="3 of 4 texts are longer than 10 tokens.*long_text='chunk'"
+    ) as seen:
         vectors = embedder.encode(texts)
     assert len(seen) == 1
     assert seen[0].filename == __file__

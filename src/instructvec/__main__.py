@@ -1,8 +1,9 @@
-"""``python -m instructvec``: the same as the ``instructvec`` command."""
+"""``python -m instructvec``: the command line without its script."""
+
+from __future__ import annotations
 
 import sys
 
 from instructvec.cli.main import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

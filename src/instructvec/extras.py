@@ -34,6 +34,5 @@ def require(package: str, purpose: str) -> None:
     if not has(package):
         extra = EXTRAS.get(package, package)
         raise MissingExtra(
-            f"{purpose} needs the package {package!r}, which is not installed: "
-            f"pip install 'instructvec[{extra}]'"
+            f"{purpose} needs the package {package!r}, which is not installed: pip install 'instructvec[{extra}]'"
         )

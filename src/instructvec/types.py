@@ -127,7 +127,7 @@ class Engine(Protocol):
 
 
 EncodeInput: TypeAlias = "str | Sequence[str] | Sequence[Sequence[str]]"
-EncodeInstruction: TypeAlias = "str | Instruction | None | Sequence[str | Instruction | None]"
+EncodeInstruction: TypeAlias = "str | Instruction | Sequence[str | Instruction | None] | None"
 
 
 @runtime_checkable

@@ -45,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--texts", metavar="FILE", help="texts to measure on (default: a sample that comes along)")
     parser.add_argument("--column", help="of --texts: the column that holds them")
     parser.add_argument("--graphs-only", action="store_true", help="leave the float weights out")
+    parser.add_argument(
+        "--pool-text-only",
+        action="store_true",
+        help="the result reads the instruction's tokens but does not pool them",
+    )
     parser.add_argument("--joining", choices=JOININGS, help="the rule to write into the result")
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     return parser
@@ -61,6 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         texts=None if arguments.texts is None else _texts(arguments.texts, arguments.column),
         sts=None if arguments.sts is None else _sts_pairs(arguments.sts, arguments.sts_columns),
         graphs_only=arguments.graphs_only,
+        include_prompt=False if arguments.pool_text_only else None,
         joining=arguments.joining,
         revision=arguments.revision,
     )

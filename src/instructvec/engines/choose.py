@@ -11,6 +11,7 @@ from pathlib import Path
 
 from instructvec.checkpoints.spec import CheckpointSpec
 from instructvec.engines import onnx
+from instructvec.engines.threads import choose_threads
 from instructvec.errors import ConfigError, EngineError
 from instructvec.extras import has
 from instructvec.types import Backend, Engine
@@ -91,7 +92,8 @@ def _open_torch(
             f"{spec.path}: holds ONNX graphs but no float weights, which backend='torch' needs: "
             "use backend='onnx', or the original checkpoint"
         )
-    return TorchEngine(spec, device=device, dtype=dtype, threads=threads)
+    # torch's own default ignores container limits.
+    return TorchEngine(spec, device=device, dtype=dtype, threads=choose_threads(threads))
 
 
 ENGINES: Mapping[str, Callable[[CheckpointSpec, str | None, str, int | None, int], Engine]] = {

@@ -16,7 +16,7 @@ from instructvec.encoding.batches import collate, plan
 from instructvec.errors import EngineError
 from instructvec.types import Engine, TokenRows
 
-CPU_BATCH_TOKENS = 512
+CPU_BATCH_TOKENS = 256
 """Padded tokens a batch holds by default on a CPU: activations of a layer stay in its cache."""
 GPU_BATCH_TOKENS = 65536
 """… and on a GPU, which small batches leave idle."""

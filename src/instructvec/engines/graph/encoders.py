@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -283,4 +283,3 @@ ENCODERS: Mapping[str, Encoder] = {
     "modernbert": _modernbert,
 }
 """The families this file can draw."""
-

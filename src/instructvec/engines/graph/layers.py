@@ -134,10 +134,10 @@ class Layers:
         if activation == "silu":
             return x * g.op("Sigmoid", x)
         if activation in ("gelu", "gelu_tanh"):
-            result: Symbol = g.op("Gelu" if activation == "gelu" else "FastGelu", x, domain=FUSED)
-            return result
-        result = g.op({"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}[activation], x)
-        return result
+            gelu: Symbol = g.op("Gelu" if activation == "gelu" else "FastGelu", x, domain=FUSED)
+            return gelu
+        plain: Symbol = g.op({"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}[activation], x)
+        return plain
 
     def add_bias(self, x: Symbol, name: str, bias: Array | None) -> Symbol:
         """x + bias, or x where there is none."""
@@ -206,9 +206,7 @@ class Layers:
         tokens = g.op("Gather", g.op("Shape", ids), g.constant(1, "int64"), axis=0)
         places = g.op("Range", g.constant(0, "int64"), tokens, g.constant(1, "int64"))
         first, second = g.constant([0], "int64"), g.constant([1], "int64")
-        difference: Symbol = g.op(
-            "Sub", g.op("Unsqueeze", places, first), g.op("Unsqueeze", places, second)
-        )
+        difference: Symbol = g.op("Sub", g.op("Unsqueeze", places, first), g.op("Unsqueeze", places, second))
         return difference
 
     def relative_bias(self, ids: Symbol, name: str, by_distance: Array, reach: int) -> Symbol:

@@ -27,7 +27,11 @@ def element_type(dtype: str) -> int:
 
 
 def node(
-    op_type: str, inputs: Sequence[str], outputs: Sequence[str], domain: str, attributes: Mapping[str, AttributeValue]
+    op_type: str,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    domain: str,
+    attributes: Mapping[str, AttributeValue],
 ) -> bytes:
     """A NodeProto; an empty input name is an omitted optional input."""
     parts = [_text(1, name) for name in inputs]
@@ -56,9 +60,7 @@ def external_tensor(name: str, array: NDArray[np.generic], location: str, offset
 
 def value_info(name: str, dtype: str, shape: Sequence[int | str]) -> bytes:
     """A ValueInfoProto; a str in the shape names a dimension that varies."""
-    dims = b"".join(
-        _message(1, _number(1, size) if isinstance(size, int) else _text(2, size)) for size in shape
-    )
+    dims = b"".join(_message(1, _number(1, size) if isinstance(size, int) else _text(2, size)) for size in shape)
     return _text(1, name) + _message(2, _message(1, _number(1, element_type(dtype)) + _message(2, dims)))
 
 

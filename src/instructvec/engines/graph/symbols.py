@@ -21,7 +21,6 @@ FUSED = "com.microsoft"
 """Domain of ONNX Runtime's fused operators."""
 
 
-
 class Graph:
     """Collects nodes and tensors, and becomes an ONNX model."""
 
