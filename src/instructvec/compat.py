@@ -128,7 +128,7 @@ class INSTRUCTOR:
         normalize_embeddings: bool = ...,
     ) -> NDArray[np.float32] | torch.Tensor | list[torch.Tensor]: ...
 
-    def encode(  # noqa: PLR0917 - the original's arguments, in its order
+    def encode(
         self,
         sentences: EncodeInput,
         batch_size: int = 32,

@@ -115,12 +115,13 @@ class Layers:
         """
         g = self.graph
         if self.dtype == "float32":
-            rows: Symbol = g.op("Gather", g.weight(name, np.ascontiguousarray(table)), ids)
-            return rows
+            found: Symbol = g.op("Gather", g.weight(name, np.ascontiguousarray(table)), ids)
+            return found
         scale = np.maximum(np.abs(table).max(axis=1, keepdims=True), np.float32(_SMALLEST_SCALE)) / np.float32(127)
         whole = np.rint(table / scale).astype(np.int8)
-        rows = g.op("Gather", g.weight(f"{name}_int8", whole), ids)
-        return rows.cast("float32") * g.op("Gather", g.weight(f"{name}_scale", scale.astype(np.float32)), ids)
+        rows: Symbol = g.op("Gather", g.weight(f"{name}_int8", whole), ids)
+        scales: Symbol = g.op("Gather", g.weight(f"{name}_scale", scale.astype(np.float32)), ids)
+        return rows.cast("float32") * scales
 
     def activate(self, x: Symbol, activation: Activation, name: str, bias: Array | None) -> Symbol:
         """activation(x + bias), fused where there is an operator for it."""
@@ -132,7 +133,8 @@ class Layers:
         if activation == "identity":
             return x
         if activation == "silu":
-            return x * g.op("Sigmoid", x)
+            gate: Symbol = g.op("Sigmoid", x)
+            return x * gate
         if activation in ("gelu", "gelu_tanh"):
             gelu: Symbol = g.op("Gelu" if activation == "gelu" else "FastGelu", x, domain=FUSED)
             return gelu
