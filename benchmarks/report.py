@@ -106,7 +106,10 @@ def start(part: Part) -> str:
 
 
 def memory(part: Part) -> str:
-    rows = [[label(n), f"{r['n_texts']:,}", f"{r['peak_mb']:.0f}"] for n, r in part["peers"].items()]
+    rows = [
+        [label(n), f"{r.get('n_texts', part['n_texts']):,}", f"{r['peak_mb']:.0f}"]
+        for n, r in part["peers"].items()
+    ]
     return table(["fresh process", "texts", "peak resident memory, MB"], rows)
 
 

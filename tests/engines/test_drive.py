@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -62,6 +66,44 @@ def test_an_interruption_ends_the_run_and_leaves_the_driver_usable(error):
     assert engine.n_rows < 500
     engine.error = None
     assert driver.run(token_rows(LENGTHS), 4, max_batch_tokens=9).shape == (len(LENGTHS), 4)
+
+
+class Interrupted(FakeEngine):
+    """Gets a real SIGINT sent to the main thread in its third batch, once."""
+
+    def run(self, batch):
+        vectors = super().run(batch)
+        if self.n_batches == 3:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        time.sleep(0.001)
+        return vectors
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="needs POSIX signals")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_stops_within_a_batch(workers):
+    engine = Interrupted(4, workers=workers)
+    driver = Driver(engine, 0)
+    with pytest.raises(KeyboardInterrupt):
+        driver.run(token_rows([1] * 500), 4, max_batch_tokens=1)
+    seen = engine.n_rows
+    assert seen < 500
+    time.sleep(0.05)
+    assert engine.n_rows == seen  # nothing goes on in the background
+    again = driver.run(token_rows(LENGTHS), 4, max_batch_tokens=9)
+    assert np.array_equal(again, Driver(FakeEngine(4), 0).run(token_rows(LENGTHS), 4))
+
+
+def test_thousands_of_batches_cost_no_more_each_than_a_few():
+    def seconds(n_rows: int) -> float:
+        driver = Driver(FakeEngine(4, workers=2), 0)
+        start = time.perf_counter()
+        driver.run(token_rows([1] * n_rows), 4, max_batch_rows=1)
+        return (time.perf_counter() - start) / n_rows
+
+    seconds(100)
+    # Waiting on all that is pending after each batch would take forty times as long here.
+    assert seconds(8000) < 10 * seconds(400)
 
 
 def test_vectors_that_are_not_finite_are_an_error():

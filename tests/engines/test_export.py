@@ -16,6 +16,7 @@ from instructvec.errors import (
     EngineError,
     InputError,
     OutputError,
+    OutputExists,
     UnsupportedModule,
 )
 from tests.parity.tiny import SENTENCES, tiny_bert, tiny_qwen3, tiny_t5
@@ -106,6 +107,42 @@ def test_refusals(tmp_path):
         StsPairs(["a", "b"], ["c", "d"], [1.0, 1.0])
     with pytest.raises(InputError, match="STS pairs: 1, 2 texts and 1 scores"):
         StsPairs(["a"], ["b", "c"], [1.0])
+
+
+def test_what_cannot_succeed_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    model = tiny_bert(tmp_path / "model")
+
+    def never(*args, **options):
+        raise AssertionError("measured")
+
+    monkeypatch.setattr(module, "TorchEngine", never)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").write_text("mine")
+    with pytest.raises(OutputExists, match="taken: exists already and is not empty; give another path"):
+        export(model, tmp_path / "taken")
+    with pytest.raises(InputError, match="2 texts to measure the deviation on; expected 3 or more"):
+        export(model, tmp_path / "out", texts=TEXTS[:2])
+    with pytest.raises(ConfigError, match="joining='exact' never pools the instruction"):
+        export(model, tmp_path / "out", joining="exact", include_prompt=True)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["model", "taken"]
+    assert (tmp_path / "taken" / "file").read_text() == "mine"
+
+
+def test_another_joining_is_written_so_that_sentence_transformers_pools_alike(tmp_path):
+    model = tiny_bert(tmp_path / "model", include_prompt=True)
+    export(model, tmp_path / "out", dtypes=["float32"], texts=TEXTS, joining="instructor")
+    assert json.loads((tmp_path / "out" / "1_Pooling" / "config.json").read_text())["include_prompt"] is False
+    expected = Embedder(model, backend="onnx", joining="instructor").encode(TEXTS, "Represent it: ")
+    assert np.array_equal(Embedder(tmp_path / "out", backend="onnx").encode(TEXTS, "Represent it: "), expected)
+
+
+def test_the_report_says_what_was_written(tmp_path):
+    report = export(tiny_bert(tmp_path / "model"), tmp_path / "out", texts=TEXTS)
+    assert (report.path, report.reference, report.n_pairs) == (tmp_path / "out", "torch float32", 0)
+    for graph, name in zip(report.graphs, ("model.onnx", "model_int8.onnx"), strict=True):
+        assert graph.n_bytes == (tmp_path / "out" / "onnx" / name).stat().st_size
+        assert graph.sts is graph.sts_change is None
+        assert 90 < graph.rank_agreement <= 100 + 1e-9
 
 
 def test_spearman_is_scipys():

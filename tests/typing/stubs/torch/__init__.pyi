@@ -1,0 +1,6 @@
+# The name that the API's types mention; torch's own take a type checker ten seconds to read.
+from typing import Any
+
+class Tensor: ...
+
+def __getattr__(name: str) -> Any: ...
