@@ -241,7 +241,7 @@ class Tokenizer:
             if instruction is not None
         }
         if len(self._instruction_tokens) > _CACHED_INSTRUCTIONS:
-            self._instruction_tokens.clear()
+            self._instruction_tokens = {}  # a new one: another thread may be reading the old
         known = self._instruction_tokens
         missing = [text for text in set(wanted.values()) if text not in known]
         for begin, end in _slices(missing):
