@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from instructvec.engines.fake import FakeEngine
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "instructor_bert_tiny"
 TINY_WIDTH = 32
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_interrupts() -> None:
+    """Started in the background, a process inherits that Ctrl-C is ignored, and so would those it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

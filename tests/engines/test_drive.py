@@ -94,18 +94,6 @@ def test_ctrl_c_stops_within_a_batch(workers):
     assert np.array_equal(again, Driver(FakeEngine(4), 0).run(token_rows(LENGTHS), 4))
 
 
-def test_thousands_of_batches_cost_no_more_each_than_a_few():
-    def seconds(n_rows: int) -> float:
-        driver = Driver(FakeEngine(4, workers=2), 0)
-        start = time.perf_counter()
-        driver.run(token_rows([1] * n_rows), 4, max_batch_rows=1)
-        return (time.perf_counter() - start) / n_rows
-
-    seconds(100)
-    # Waiting on all that is pending after each batch would take forty times as long here.
-    assert seconds(8000) < 10 * seconds(400)
-
-
 def test_vectors_that_are_not_finite_are_an_error():
     engine = FakeEngine(4)
     engine.run = lambda batch: np.full((len(batch.rows), 4), np.nan, np.float32)
