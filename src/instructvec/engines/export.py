@@ -28,7 +28,7 @@ from instructvec.engines.drive import Driver
 from instructvec.engines.graph.layers import GraphDtype
 from instructvec.engines.graph.model import build
 from instructvec.engines.graph.symbols import Graph
-from instructvec.engines.onnx import OnnxEngine
+from instructvec.engines.onnx import EXTERNAL_BYTES, OnnxEngine
 from instructvec.engines.torch import TorchEngine
 from instructvec.errors import CheckpointError, ConfigError, EngineError, InputError, OutputExists
 from instructvec.extras import require
@@ -40,7 +40,6 @@ _LEAST_MEAN_COSINE: dict[GraphDtype, float] = {"float32": 0.999999, "int8": 0.98
 _FLOAT32_TOLERANCE = 1e-4
 _LEAST_TEXTS = 3
 _INLINE_BYTES = 1 << 30
-_EXTERNAL_BYTES = 1024
 _ALIGNMENT = 4096
 
 
@@ -254,8 +253,8 @@ def _write_tensors(graph: Graph, file: Path) -> dict[str, tuple[str, int]]:
     places = {}
     with file.open("wb") as stream:
         for name, array in graph.tensors.items():
-            if array.nbytes < _EXTERNAL_BYTES:
-                continue  # ONNX Runtime reads axes and shapes while loading, and only from the message itself
+            if array.nbytes < EXTERNAL_BYTES:
+                continue
             stream.seek(-(-stream.tell() // _ALIGNMENT) * _ALIGNMENT)
             places[name] = (file.name, stream.tell())
             stream.write(np.ascontiguousarray(array).tobytes())

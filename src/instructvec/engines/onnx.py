@@ -24,7 +24,8 @@ from instructvec.types import Batch
 if TYPE_CHECKING:
     import onnxruntime
 
-_EXTERNAL_BYTES = 1024
+EXTERNAL_BYTES = 1024
+"""Tensors of this size may lie outside the model. Axes and shapes may not: they are read while it loads."""
 _FATAL = 4
 
 
@@ -168,7 +169,7 @@ def _draw(spec: CheckpointSpec, dtype: GraphDtype, limit: int) -> Any:
 
     dense = [load_dense(spec, index) for index in range(len(spec.dense))]
     graph = build(spec, load_weights(spec), dense, dtype=dtype, max_seq_length=limit)
-    large = {name: array for name, array in graph.tensors.items() if array.nbytes >= _EXTERNAL_BYTES}
+    large = {name: array for name, array in graph.tensors.items() if array.nbytes >= EXTERNAL_BYTES}
     options = _options()
     values = _in_place(large)
     options.add_external_initializers(list(values), list(values.values()))
