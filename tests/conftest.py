@@ -13,6 +13,8 @@ import pytest
 
 from instructvec import Embedder
 from instructvec.engines.fake import FakeEngine
+from instructvec.evaluation.suite import Suite, read_suite
+from tests.evaluation.tiny import write_suite
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = GOLDEN / "instructor_bert_tiny"
@@ -66,3 +68,16 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Embedder, Fake
         return Embedder(path, **options), engine
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the suite ``tiny.toml``, of every kind, and the data of its tasks."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_suite(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_suite(tiny_data: Path) -> Suite:
+    return read_suite(tiny_data / "tiny.toml")

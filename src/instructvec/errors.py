@@ -16,6 +16,7 @@ what is wrong (file, row, option, value), what was expected, what to do.
     ├── OutputError(OSError)              an output that cannot be written
     │   └── OutputExists(FileExistsError) … because something else is there that must not be overwritten
     ├── EngineError(RuntimeError)         an engine that cannot run this checkpoint, or failed doing it
+    ├── EvaluationIncomplete(RuntimeError) tasks of an evaluation that could not be run, each named
     └── MissingExtra(ImportError)         an optional dependency that is not installed
 
     TruncationWarning(UserWarning)        texts were cut at max_seq_length
@@ -81,6 +82,10 @@ class OutputExists(OutputError, FileExistsError):
 
 class EngineError(InstructvecError, RuntimeError):
     """An engine that cannot run this checkpoint here, or failed while doing so."""
+
+
+class EvaluationIncomplete(InstructvecError, RuntimeError):
+    """Some tasks of an evaluation could not be run; the message names each, and what was found is written."""
 
 
 class MissingExtra(InstructvecError, ImportError):

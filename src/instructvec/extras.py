@@ -11,6 +11,10 @@ EXTRAS: dict[str, str] = {
     "transformers": "torch",
     "huggingface_hub": "torch",
     "scipy": "eval",
+    "sklearn": "eval",
+    "pytrec_eval": "eval",
+    "datasets": "eval",
+    "mteb": "mteb",
     "sentence_transformers": "train",
 }
 """Which extra brings which package."""

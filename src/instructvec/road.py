@@ -37,11 +37,13 @@ class Encoded(NamedTuple):
         vectors: (n, d), in the order of the inputs.
         n_tokens: tokens the engine saw, instructions included; equal inputs count once.
         n_truncated: inputs that lost their tail at ``max_seq_length``.
+        truncated: (n,) bool, which ones.
     """
 
     vectors: Vectors
     n_tokens: int
     n_truncated: int
+    truncated: NDArray[np.bool_]
 
 
 class Road:
@@ -163,7 +165,7 @@ class Road:
         made = parts[1] if len(parts) == 2 else np.concatenate(parts)
         if distinct.places is not None:
             made, cut = made[distinct.places], cut[distinct.places]
-        return Encoded(np.ascontiguousarray(made), n_tokens, int(cut.sum()))
+        return Encoded(np.ascontiguousarray(made), n_tokens, int(cut.sum()), cut)
 
     def _finish_nothing(self, options: EncodeOptions) -> Vectors:
         """(0, d) as asked for: what no text could satisfy shows before the first is run."""

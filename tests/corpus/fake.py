@@ -50,7 +50,8 @@ class FakeEncoder:
         elif precision == "float16":
             vectors = vectors.astype(np.float16)
         words = [len(text.split()) for text in texts]
-        return Encoded(vectors, sum(min(n, LIMIT) for n in words), sum(n > LIMIT for n in words))
+        cut = np.array([n > LIMIT for n in words], np.bool_)
+        return Encoded(vectors, sum(min(n, LIMIT) for n in words), int(cut.sum()), cut)
 
     def contract(
         self,

@@ -17,7 +17,14 @@ from importlib import import_module
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
-from instructvec.errors import EngineError, InstructvecError, MissingExtra, OutputError, OutputExists
+from instructvec.errors import (
+    EngineError,
+    EvaluationIncomplete,
+    InstructvecError,
+    MissingExtra,
+    OutputError,
+    OutputExists,
+)
 
 SUCCESS, FAILED, BAD_INPUT, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
@@ -44,10 +51,15 @@ COMMANDS: dict[str, Command] = {
     ),
     "info": Command("instructvec.cli.info", "show model, backend, versions and machine"),
     "export": Command("instructvec.cli.export", "export a checkpoint to ONNX and measure the deviation"),
+    "evaluate": Command(
+        "instructvec.cli.evaluate",
+        "measure models on a suite of tasks and write a report",
+        "interrupted; what was found is in a partial report: run the same command again to continue",
+    ),
 }
 
 # Failures of this machine rather than of what was asked for.
-_FAILURES = (EngineError, MissingExtra, OutputError)
+_FAILURES = (EngineError, EvaluationIncomplete, MissingExtra, OutputError)
 
 
 class _Terminated(KeyboardInterrupt):

@@ -30,13 +30,18 @@ def new_parser(command: str, description: str, examples: str) -> argparse.Argume
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """``--model`` and how to run it."""
-    model = parser.add_argument_group("model")
+    model = add_engine_options(parser)
     model.add_argument(
         "--model",
         metavar="M",
         help="directory or hub id of a sentence-transformers or INSTRUCTOR model (default: the bundled one)",
     )
     model.add_argument("--revision", help="branch, tag or commit of a hub id")
+
+
+def add_engine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """How models are run; returns the group, for options of the same heading."""
+    model = parser.add_argument_group("model")
     model.add_argument("--backend", choices=("auto", "onnx", "torch"), default="auto", help="default: the fastest")
     model.add_argument("--device", help="such as cpu or cuda:0 (default: what the backend finds)")
     model.add_argument(
@@ -51,20 +56,26 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         choices=JOININGS,
         help="how instruction and text become tokens (default: what the model was made with)",
     )
+    return model
 
 
 def open_embedder(arguments: argparse.Namespace) -> Embedder:
     """The embedder that the model options ask for."""
+    return open_model(arguments.model, arguments, revision=arguments.revision)
+
+
+def open_model(name: str | None, arguments: argparse.Namespace, *, revision: str | None = None) -> Embedder:
+    """A model by name, run as the engine options say; ``None`` for the bundled one."""
     from instructvec.embedder import Embedder
 
     return Embedder(
-        arguments.model,
+        name,
         backend=arguments.backend,
         device=arguments.device,
         dtype=arguments.dtype,
         threads=arguments.threads,
         max_seq_length=arguments.max_seq_length,
-        revision=arguments.revision,
+        revision=revision,
         joining=arguments.joining,
     )
 

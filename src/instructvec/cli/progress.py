@@ -55,3 +55,54 @@ class ProgressBar:
         seconds = max(time.monotonic() - self._began, 1e-9)
         self._bar.set_postfix_str(f"{self._n_tokens / seconds:,.0f} tokens/s", refresh=False)
         self._bar.update(n_rows)
+
+
+class TextBar:
+    """A bar over characters of text on stderr where that is a terminal: for texts that differ much in length.
+
+    Args:
+        quiet: show nothing on a terminal either.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._shown = sys.stderr.isatty() and not quiet
+        self._bar: Any = None
+
+    def __enter__(self) -> TextBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def start(self, n_chars: int) -> None:
+        """Begin, with this much to come."""
+        if not self._shown:
+            return
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=n_chars, unit=" chars", unit_scale=True, smoothing=0.05, dynamic_ncols=True)
+
+    def grow(self, n_chars: int) -> None:
+        """So much more is to come than was known."""
+        if self._bar is not None:
+            self._bar.total += n_chars
+            self._bar.refresh()
+
+    def add(self, n_chars: int, *, known: bool) -> None:
+        """So much is done; what was known from before counts for the bar, not for the speed."""
+        if self._bar is None:
+            return
+        if known:
+            self._bar.initial += n_chars
+            self._bar.n += n_chars
+            self._bar.refresh()
+        else:
+            self._bar.update(n_chars)
+
+    def say(self, what: str) -> None:
+        """Show what is worked on."""
+        if self._bar is not None:
+            self._bar.set_description(what)

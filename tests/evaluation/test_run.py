@@ -1,0 +1,304 @@
+"""Whole evaluations over a tiny suite: every kind, wordings, continuing, and what cannot be run."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from instructvec.errors import CheckpointNotFound, ConfigError
+from instructvec.evaluation.cells import Resampling
+from instructvec.evaluation.folder import evaluate_into
+from instructvec.evaluation.run import EvaluateConfig
+from instructvec.evaluation.suite import KINDS, read_suite
+from tests.evaluation.fake import FakeEncoder
+
+KINDS_HERE = set(KINDS) - {"instruction_retrieval"}
+
+
+class Silent:
+    def __init__(self):
+        self.total = self.done = 0
+        self.said = []
+
+    def start(self, n_chars):
+        self.total = n_chars
+
+    def grow(self, n_chars):
+        self.total += n_chars
+
+    def add(self, n_chars, *, known):
+        self.done += n_chars
+
+    def say(self, what):
+        self.said.append(what)
+
+
+def config_of(suite, out, **changes):
+    options = {"models": ("good",), "resampling": Resampling(20, 42)} | changes
+    return EvaluateConfig(suite=suite, out=out, **options)
+
+
+ENCODERS = {"good": {}, "noisy": {"noise": 1.5}, "flat": {"constant": True}, "broken": {"nan_for": "judge"}}
+
+
+def run(config, encoders=None, progress=None):
+    made = encoders if encoders is not None else {}
+
+    def open_encoder(name):
+        if name not in ENCODERS:
+            raise CheckpointNotFound(f"{name}: no such directory")
+        return made.setdefault(name, FakeEncoder(name, **ENCODERS[name]))
+
+    return evaluate_into(config, open_encoder, progress or Silent())
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_suite, tmp_path_factory):
+    """Two models, one also without instructions, under all wordings."""
+    out = tmp_path_factory.mktemp("whole")
+    report = run(config_of(tiny_suite, out, models=("good", "good@none", "noisy"), wordings="all"))
+    return out, report
+
+
+def test_every_kind_is_scored_for_every_model(whole):
+    out, report = whole
+    found = json.loads((out / "results.json").read_text())
+    assert report["errors"] == []
+    assert report["complete"]
+    for model in ("good", "good@none", "noisy"):
+        assert {one["kind"] for one in found[model].values()} == KINDS_HERE
+
+
+def test_results_hold_the_public_contract(whole):
+    out, _ = whole
+    for tasks in json.loads((out / "results.json").read_text()).values():
+        for one in tasks.values():
+            assert {"kind", "metric", "score", "interval", "by_instruction"} <= set(one)
+            assert -100 <= one["score"] <= 100
+            assert one["score"] == next(iter(one["by_instruction"].values()))
+            low, high = one["interval"]
+            assert low <= high
+
+
+def test_clean_vectors_beat_noisy_ones_and_the_difference_is_significant(whole):
+    _, report = whole
+    over_all = next(
+        one for one in report["comparisons"] if (one["a"], one["b"], one["over"]) == ("good", "noisy", "all")
+    )
+    assert over_all["interval"][0] > 0
+    assert report["kinds"]["good"]["all"]["score"] > report["kinds"]["noisy"]["all"]["score"]
+
+
+def test_all_wordings_are_run_and_named(whole, tiny_suite):
+    _, report = whole
+    one = report["results"]["good"]["Sts"]
+    labels = [
+        "instruction",
+        *(f"paraphrase {at}" for at in range(1, 6)),
+        "none",
+        "tag",
+        "simple",
+        "placebo",
+        "wrong",
+    ]
+    assert list(one["by_wording"]) == labels
+    assert one["by_wording"]["placebo"]["instruction"] == tiny_suite.placebo
+    assert one["spread"]["worst"] <= one["spread"]["mean"] <= one["spread"]["best"]
+
+
+def test_a_model_without_instructions_has_one_wording_and_no_spread(whole):
+    _, report = whole
+    one = report["results"]["good@none"]["Sts"]
+    assert list(one["by_instruction"]) == [""]
+    assert one["spread"] is None
+
+
+def test_without_instructions_is_the_same_as_the_wording_none(whole):
+    _, report = whole
+    for name, one in report["results"]["good"].items():
+        assert one["by_wording"]["none"]["score"] == pytest.approx(report["results"]["good@none"][name]["score"])
+
+
+def test_retrieval_tells_its_robustness_over_wordings(whole):
+    _, report = whole
+    metrics = report["results"]["good"]["Retrieval"]["metrics"]
+    assert 0 <= metrics["robustness_at_10"] <= metrics["ndcg_at_10"]
+
+
+def test_following_has_a_matrix_and_how_far_vectors_move(whole):
+    _, report = whole
+    found = report["following"]["good"]["Following"]
+    assert set(found["v_measure"]) == set(found["goals"]) == {"topic", "style"}
+    assert found["sensitivity"]["between"] > 0
+    assert report["map"]["task"] == "Following"
+    assert len(report["map"]["points"]["topic"]) == len(report["map"]["texts"])
+
+
+def test_ranks_put_the_better_model_first_under_each_wording(whole):
+    _, report = whole
+    assert all(report["ranks"]["good"][label] < rank for label, rank in report["ranks"]["noisy"].items())
+
+
+def test_the_page_is_written_and_asks_for_nothing_else(whole):
+    out, _ = whole
+    page = (out / "report.html").read_text()
+    assert "good" in page
+    assert not re.search(r"""(?:src=|url\(|@import|<link[^>]*href=)\s*["']?(?:https?:)?//""", page)
+
+
+def test_documents_stay_under_their_own_instruction_unless_both_are_reworded(tiny_suite, tmp_path):
+    for reword, expected in (("query", 1), ("both", 6)):
+        encoders = {}
+        run(config_of(tiny_suite, tmp_path / reword, tasks=("Retrieval",), reword=reword), encoders)
+        texts = {"".join(batch): said for batch, said in encoders["good"].asked}
+        assert texts
+        documents = {said for batch, said in encoders["good"].asked if len(batch) > 9}
+        assert len(documents) == expected
+
+
+def test_running_again_encodes_and_scores_nothing_and_finds_the_same(tiny_suite, tmp_path, monkeypatch):
+    first = run(config_of(tiny_suite, tmp_path))
+    monkeypatch.setattr("instructvec.evaluation.cells.bootstrap", lambda *a, **k: pytest.fail("scored again"))
+    encoders = {}
+    again = run(config_of(tiny_suite, tmp_path), encoders)
+    assert encoders["good"].asked == []
+    assert again["results"] == first["results"]
+
+
+def test_fresh_scores_again_from_the_same_vectors(tiny_suite, tmp_path):
+    first = run(config_of(tiny_suite, tmp_path))
+    encoders = {}
+    again = run(config_of(tiny_suite, tmp_path, fresh=True), encoders)
+    assert encoders["good"].asked == []
+    assert {name: one["score"] for name, one in again["results"]["good"].items()} == {
+        name: one["score"] for name, one in first["results"]["good"].items()
+    }
+
+
+def test_changed_data_are_scored_anew(tiny_data, tmp_path):
+    folder = shutil.copytree(tiny_data, tmp_path / "data")
+    suite = read_suite(folder / "tiny.toml")
+    first = run(config_of(suite, tmp_path / "out", tasks=("Sts",)))
+    import gzip
+
+    path = folder / "Sts" / "data.jsonl.gz"
+    rows = gzip.decompress(path.read_bytes()).decode().splitlines()
+    path.write_bytes(gzip.compress("\n".join(rows[::2]).encode()))
+    second = run(config_of(suite, tmp_path / "out", tasks=("Sts",)))
+    counts = [one["results"]["good"]["Sts"]["n_units"] for one in (first, second)]
+    assert counts == [36, 18]
+
+
+def test_an_interruption_leaves_a_partial_report_and_the_next_run_continues(tiny_suite, tmp_path):
+    encoder = FakeEncoder("good", interrupt_after=400)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_into(config_of(tiny_suite, tmp_path), lambda name: encoder, Silent())
+    partial = json.loads((tmp_path / "report.json").read_text())
+    assert not partial["complete"]
+    assert partial["results"]["good"]
+    assert "partial" in (tmp_path / "report.html").read_text().lower()
+    encoders = {}
+    report = run(config_of(tiny_suite, tmp_path), encoders)
+    assert report["complete"]
+    asked_anew = {(text, said) for batch, said in encoders["good"].asked for text in batch}
+    asked_before = {(text, said) for batch, said in encoder.asked for text in batch}
+    assert not asked_anew & asked_before
+
+
+def test_a_task_whose_data_are_missing_is_named_and_the_others_run(tiny_data, tmp_path):
+    folder = shutil.copytree(tiny_data, tmp_path / "data")
+    shutil.rmtree(folder / "Sts")
+    report = run(config_of(read_suite(folder / "tiny.toml"), tmp_path / "out"))
+    assert [(one["task"], one["model"]) for one in report["errors"]] == [("Sts", "")]
+    assert not report["complete"]
+    assert set(report["results"]["good"]) == {task.name for task in read_suite(folder / "tiny.toml").tasks} - {
+        "Sts"
+    }
+
+
+def test_vectors_that_are_not_finite_are_named_by_model_and_task(tiny_suite, tmp_path):
+    report = run(config_of(tiny_suite, tmp_path, models=("good", "broken"), tasks=("Sts",)))
+    (error,) = report["errors"]
+    assert (error["model"], error["task"]) == ("broken", "Sts")
+    assert "NaN" in error["message"]
+    assert "Sts" in report["results"]["good"]
+
+
+def test_constant_vectors_are_refused_where_nothing_can_be_ordered(tiny_suite, tmp_path):
+    report = run(config_of(tiny_suite, tmp_path, models=("flat",), tasks=("Sts", "Classification")))
+    assert [one["task"] for one in report["errors"]] == ["Sts"]
+    assert "Classification" in report["results"]["flat"]
+
+
+def test_nothing_that_could_be_run_is_told_without_a_report(tiny_suite, tmp_path):
+    report = run(config_of(tiny_suite, tmp_path, models=("broken",), tasks=("Sts",)))
+    assert report["results"] == {"broken": {}}
+    assert report["errors"]
+
+
+def test_a_model_that_cannot_be_opened_stops_before_anything_is_encoded(tiny_suite, tmp_path):
+    encoders = {}
+    with pytest.raises(CheckpointNotFound, match="absent"):
+        run(config_of(tiny_suite, tmp_path, models=("good", "absent")), encoders)
+    assert encoders["good"].asked == []
+
+
+def test_limit_draws_the_same_rows_for_every_model(tiny_suite, tmp_path):
+    tasks = tuple(task.name for task in tiny_suite.tasks if task.kind != "following")
+    options = {"models": ("good", "noisy"), "limit": 5, "wordings": "first", "tasks": tasks}
+    report = run(config_of(tiny_suite, tmp_path, **options))
+    assert report["errors"] == []
+    for name in report["results"]["good"]:
+        units = {report["results"][model][name]["n_units"] for model in ("good", "noisy")}
+        assert len(units) == 1
+    assert report["results"]["good"]["Sts"]["n_units"] == 5
+
+
+def test_a_limit_too_low_for_a_task_is_told_by_that_task(tiny_suite, tmp_path):
+    report = run(config_of(tiny_suite, tmp_path, limit=5, tasks=("Sts", "Following")))
+    (error,) = report["errors"]
+    assert error["task"] == "Following"
+    assert "samples_per_label" in error["message"]
+
+
+def test_progress_reaches_what_was_announced(tiny_suite, tmp_path):
+    progress = Silent()
+    run(config_of(tiny_suite, tmp_path, models=("good", "good@none")), progress=progress)
+    # Sensitivity and the map look a few texts up again.
+    assert progress.total > 0
+    assert progress.done >= progress.total
+    assert progress.done <= 1.3 * progress.total
+
+
+def test_no_resampling_gives_no_intervals(tiny_suite, tmp_path):
+    report = run(
+        config_of(tiny_suite, tmp_path, models=("good", "noisy"), tasks=("Sts",), resampling=Resampling(0, 1))
+    )
+    assert report["results"]["good"]["Sts"]["interval"] is None
+    assert report["comparisons"][0]["interval"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": ()}, "no models"),
+        ({"models": ("a", "a")}, "'a' is named twice"),
+        ({"tasks": ("Stss",)}, "task is 'Stss'"),
+        ({"kinds": ("stss",)}, "kind is 'stss'"),
+        ({"kinds": ("sts",), "tasks": ("Retrieval",)}, "no task"),
+        ({"limit": 1}, "limit is 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(tiny_suite, tmp_path, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        config_of(tiny_suite, tmp_path, **changes)
+
+
+def test_two_runs_of_one_evaluation_share_a_cache_folder(tiny_suite, tmp_path):
+    run(config_of(tiny_suite, tmp_path / "a", cache=tmp_path / "cache", tasks=("Sts",)))
+    encoders = {}
+    run(config_of(tiny_suite, tmp_path / "b", cache=tmp_path / "cache", tasks=("Sts",)), encoders)
+    assert encoders["good"].asked == []
+    assert np.isfinite(json.loads((tmp_path / "b" / "results.json").read_text())["good"]["Sts"]["score"])
