@@ -11,7 +11,7 @@ import pytest
 
 from instructvec import Instruction
 from instructvec.errors import ConfigError, FileError
-from instructvec.evaluation.sources import load
+from instructvec.evaluation.sources.load import load
 from instructvec.evaluation.suite import KINDS, MIN_PARAPHRASES, SUITES, TaskSpec, read_suite, suite_names
 
 SMOKE = SUITES / "smoke"

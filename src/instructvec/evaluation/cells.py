@@ -22,12 +22,12 @@ from instructvec.corpus.files import writing
 from instructvec.errors import ConfigError
 from instructvec.evaluation.cache import CachedEncoder, contract_key, digest
 from instructvec.evaluation.data import PromptRetrieval
-from instructvec.evaluation.demonstrations import retrieve
 from instructvec.evaluation.language_model import LanguageModel
-from instructvec.evaluation.outcome import Outcome, bootstrap
+from instructvec.evaluation.protocols.demonstrations import retrieve
+from instructvec.evaluation.protocols.outcome import Outcome, bootstrap
 from instructvec.evaluation.reader import prompt_retrieval_with_reader
 from instructvec.evaluation.scoring import Plan, encode_part, instruction_of
-from instructvec.evaluation.sources import Loaded
+from instructvec.evaluation.sources.load import Loaded
 from instructvec.evaluation.suite import TaskSpec, Wording
 
 PROTOCOL_VERSION = 1

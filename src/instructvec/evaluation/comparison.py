@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from instructvec.evaluation.outcome import interval
+from instructvec.evaluation.protocols.outcome import interval
 
 ALL = "all"
 

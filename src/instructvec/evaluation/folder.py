@@ -17,7 +17,7 @@ from typing import Any
 from instructvec.corpus.files import explained, writing
 from instructvec.engines.threads import available_processors
 from instructvec.errors import OutputError
-from instructvec.evaluation.maps import following_map
+from instructvec.evaluation.goal_map import following_map
 from instructvec.evaluation.mteb_results import (
     ModelFacts,
     mteb_model_name,

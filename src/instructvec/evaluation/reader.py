@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from instructvec.errors import ConfigError, InputError
 from instructvec.evaluation.data import PromptRetrieval
-from instructvec.evaluation.demonstrations import pack, without_itself
 from instructvec.evaluation.language_model import LanguageModel, Reader
-from instructvec.evaluation.outcome import Outcome
-from instructvec.evaluation.overlap import rouge_l
+from instructvec.evaluation.protocols.demonstrations import pack, without_itself
+from instructvec.evaluation.protocols.outcome import Outcome
+from instructvec.evaluation.protocols.overlap import rouge_l
 
 __all__ = ["LanguageModel", "Reader", "prompt_retrieval_with_reader"]
 

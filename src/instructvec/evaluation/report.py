@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from instructvec.evaluation.drawing import symbols
 from instructvec.evaluation.page import differences, goals, headline, method, scores, wording
 from instructvec.evaluation.page.content import Content
+from instructvec.evaluation.page.drawing import symbols
 from instructvec.evaluation.page.markup import Html, counted, element, paragraph
 from instructvec.evaluation.page.reading import read_content
 

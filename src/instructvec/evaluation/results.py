@@ -14,9 +14,9 @@ import numpy as np
 
 from instructvec.evaluation.cells import Cell
 from instructvec.evaluation.comparison import Scored, by_kind, comparisons
-from instructvec.evaluation.following import robustness_at_k
-from instructvec.evaluation.outcome import interval
-from instructvec.evaluation.ranking import PER_QUERY
+from instructvec.evaluation.protocols.following import robustness_at_k
+from instructvec.evaluation.protocols.outcome import interval
+from instructvec.evaluation.protocols.ranking import PER_QUERY
 from instructvec.evaluation.robustness import is_reworded, ranks, spread, summary
 from instructvec.evaluation.run import Evaluation, TaskRun
 from instructvec.evaluation.scoring import instruction_of

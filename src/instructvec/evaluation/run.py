@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 
 from instructvec.errors import ConfigError, InstructvecError
-from instructvec.evaluation import following
 from instructvec.evaluation.cache import CachedEncoder
 from instructvec.evaluation.cells import Cell, Cells, Ready, Resampling
 from instructvec.evaluation.data import Following
 from instructvec.evaluation.language_model import Reader
+from instructvec.evaluation.protocols.following import sensitivity
 from instructvec.evaluation.scoring import plan
-from instructvec.evaluation.sources import load
+from instructvec.evaluation.sources.load import load
 from instructvec.evaluation.suite import KINDS, Kind, Suite, TaskSpec, Wording
 from instructvec.types import Encoder
 
@@ -330,7 +330,7 @@ def _run_task(
 
 
 def _sensitivity(encoder: CachedEncoder, task: TaskSpec, data: Following) -> dict[str, float]:
-    return following.sensitivity(
+    return sensitivity(
         {
             name: [encoder.encode(data.texts, said).vectors for said in (goal.instruction, *goal.paraphrases)]
             for name, goal in task.goals.items()

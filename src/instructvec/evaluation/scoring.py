@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from instructvec.evaluation import data as kinds
 from instructvec.evaluation import protocols
-from instructvec.evaluation.demonstrations import prompt_retrieval
-from instructvec.evaluation.following import following
-from instructvec.evaluation.instruction_retrieval import instruction_retrieval
-from instructvec.evaluation.outcome import Outcome
+from instructvec.evaluation.protocols.following import following
+from instructvec.evaluation.protocols.instruction_retrieval import instruction_retrieval
+from instructvec.evaluation.protocols.outcome import Outcome
 from instructvec.evaluation.suite import TaskSpec, Wording
 
 T = TypeVar("T")
@@ -191,7 +190,9 @@ def _text_generation_evaluation(task: TaskSpec, data: kinds.TextGenerationEvalua
 def _prompt_retrieval(task: TaskSpec, data: kinds.PromptRetrieval) -> Plan:
     return Plan(
         {"inputs": Part(data.inputs), "pool": Part(data.pool_inputs)},
-        lambda v: prompt_retrieval(data, v["inputs"], v["pool"], k=task.n_demonstrations, metric=task.main_metric),
+        lambda v: protocols.prompt_retrieval(
+            data, v["inputs"], v["pool"], k=task.n_demonstrations, metric=task.main_metric
+        ),
     )
 
 

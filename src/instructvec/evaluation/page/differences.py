@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from instructvec.evaluation.drawing import Axis, axis_over, forest, scale
 from instructvec.evaluation.page.content import ALL, Content, Difference, Model
+from instructvec.evaluation.page.drawing import Axis, axis_over, forest, scale
 from instructvec.evaluation.page.headline import interval_text, name_of
 from instructvec.evaluation.page.kinds import title
 from instructvec.evaluation.page.markup import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from instructvec.evaluation.drawing import Axis, Bar, axis_over, bars, scale
 from instructvec.evaluation.page.content import ALL, Content, Estimate, Model, Task
+from instructvec.evaluation.page.drawing import Axis, Bar, axis_over, bars, scale
 from instructvec.evaluation.page.headline import interval_text, name_of
 from instructvec.evaluation.page.kinds import metric_name, title
 from instructvec.evaluation.page.markup import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructvec.evaluation.drawing import Axis, Bar, Mark, axis_over, glyph, lollipops, scale, strip
 from instructvec.evaluation.page.content import Content, Estimate, Model, Result, Reworded
+from instructvec.evaluation.page.drawing import Axis, Bar, Mark, axis_over, glyph, lollipops, scale, strip
 from instructvec.evaluation.page.effects import (
     CONTROLS,
     DETAIL,

@@ -1,0 +1,71 @@
+"""An evaluation's following task -> the same texts under two instructions as points in the plane.
+
+Knows which task, model and goals are shown; the projection is ``projection.py``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from instructvec.errors import InstructvecError
+from instructvec.evaluation.cache import CachedEncoder
+from instructvec.evaluation.data import Following
+from instructvec.evaluation.projection import map_points
+from instructvec.evaluation.run import Evaluation, is_uninstructed
+from instructvec.evaluation.sources.load import load
+from instructvec.evaluation.suite import TaskSpec
+from instructvec.types import Encoder
+
+MAX_POINTS = 400
+_SHOWN_CHARS = 160
+
+
+def following_map(evaluation: Evaluation, encoders: Mapping[str, Encoder]) -> dict[str, Any] | None:
+    """The first instructed model's vectors of the first following task that ran, under its first two goals.
+
+    Args:
+        evaluation: what was found.
+        encoders: the models by their names without ``@none``.
+
+    Returns:
+        ``{"task", "model", "goals", "instructions", "texts", "labels", "points"}``, or ``None`` where no such task
+        ran.
+    """
+    for model, runs in evaluation.runs.items():
+        for run in runs.values():
+            if run.task.kind == "following" and not is_uninstructed(model):
+                return _map(evaluation, run.task, model, encoders[model])
+    return None
+
+
+def _map(evaluation: Evaluation, task: TaskSpec, model: str, encoder: Encoder) -> dict[str, Any] | None:
+    config = evaluation.config
+    try:
+        data = load(
+            task,
+            data_folder=config.data,
+            suite_folder=config.suite.path.parent,
+            limit=config.limit,
+            seed=config.resampling.seed,
+        ).data
+    except InstructvecError:  # it could be read when it was scored; it has been moved since
+        return None
+    assert isinstance(data, Following)
+    rng = np.random.default_rng(config.resampling.seed)
+    rows = sorted(rng.permutation(len(data.texts))[:MAX_POINTS].tolist())
+    texts = [data.texts[at] for at in rows]
+    goals = list(data.goals)[:2]
+    cached = CachedEncoder(encoder, config.kept / "embeddings")
+    vectors = {goal: cached.encode(texts, task.goals[goal].instruction).vectors for goal in goals}
+    return {
+        "task": task.name,
+        "model": model,
+        "goals": goals,
+        "instructions": {goal: task.goals[goal].instruction for goal in goals},
+        "texts": [text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…" for text in texts],
+        "labels": {goal: [data.goals[goal][at] for at in rows] for goal in goals},
+        "points": map_points(vectors),
+    }
