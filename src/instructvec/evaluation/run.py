@@ -325,8 +325,11 @@ def _run_task(
         if reader is not None and task.kind == "prompt_retrieval":
             main = next(iter(run.wordings.values()))
             run.reading = cells.read(cached, ready, main, config.resampling, reader, reader.name)
-    except (InstructvecError, MemoryError) as error:
-        evaluation.failures.append(Failure(model, task.name, str(error) or "out of memory"))
+    except InstructvecError as error:
+        evaluation.failures.append(Failure(model, task.name, str(error)))
+    except Exception as error:  # a fault in one task must not cost the hours that the others take
+        told = "out of memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"
+        evaluation.failures.append(Failure(model, task.name, f"{told} (unexpected; please report it)"))
 
 
 def _sensitivity(encoder: CachedEncoder, task: TaskSpec, data: Following) -> dict[str, float]:

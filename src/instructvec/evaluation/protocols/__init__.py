@@ -2,8 +2,8 @@
 
 Knows arrays; nothing of texts, instructions, models or files. The protocols are those of MTEB's first version
 (Muennighoff et al. 2023), its samples, seeds and metrics, so that published scores can be compared; Billboard's
-and prompt retrieval's are the paper's (Su et al. 2023), following's are ours. What goes by labels is in ``labels``,
-what ranks in ``ranking``, what is held against people's scores in ``agreement``; ``following`` and
+and prompt retrieval's are the paper's (Su et al. 2023), following's are ours. What goes by labels is in
+``labels``, what ranks in ``ranking``, what is held against people's scores in ``agreement``; ``following`` and
 ``instruction_retrieval`` are modules named as their functions.
 """
 
