@@ -302,3 +302,51 @@ def test_two_runs_of_one_evaluation_share_a_cache_folder(tiny_suite, tmp_path):
     run(config_of(tiny_suite, tmp_path / "b", cache=tmp_path / "cache", tasks=("Sts",)), encoders)
     assert encoders["good"].asked == []
     assert np.isfinite(json.loads((tmp_path / "b" / "results.json").read_text())["good"]["Sts"]["score"])
+
+
+def test_a_reader_that_cannot_be_had_is_named_and_the_reader_free_figures_are_there(tiny_suite, tmp_path):
+    report = run(config_of(tiny_suite, tmp_path, tasks=("PromptRetrieval", "Sts"), reader="no/such/reader"))
+    (error,) = report["errors"]
+    assert error["task"] == "reader no/such/reader"
+    assert set(report["results"]["good"]) == {"PromptRetrieval", "Sts"}
+
+
+def test_a_reader_that_no_task_needs_is_not_opened(tiny_suite, tmp_path):
+    assert run(config_of(tiny_suite, tmp_path, tasks=("Sts",), reader="no/such/reader"))["errors"] == []
+
+
+def test_a_reader_answers_once_and_its_figures_stand_beside_the_others(tiny_suite, tmp_path, monkeypatch):
+    class Parrot:
+        name = "parrot"
+        max_prompt_tokens = None
+        n_asked = 0
+
+        def __init__(self, name):
+            pass
+
+        def count_tokens(self, texts):
+            return [len(text.split()) for text in texts]
+
+        def complete(self, prompts):
+            """The output of the last, that is the nearest, demonstration."""
+            type(self).n_asked += len(prompts)
+            return [prompt.rsplit("Output: ", 1)[1].split("\n", 1)[0] for prompt in prompts]
+
+    monkeypatch.setattr("instructvec.evaluation.run.Reader", Parrot)
+    for _ in range(2):
+        report = run(config_of(tiny_suite, tmp_path, tasks=("PromptRetrieval",), reader="parrot"))
+        assert report["errors"] == []
+    found = report["results"]["good"]["PromptRetrieval"]
+    assert Parrot.n_asked == found["reader"]["n_inputs"] == 12
+    assert found["metrics"]["reader_exact_match"] == found["metrics"]["reader_rouge_l"] > 50
+
+
+def test_a_fault_in_one_task_costs_only_that_task(tiny_suite, tmp_path, monkeypatch):
+    def broken(*given):
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr("instructvec.evaluation.protocols.sts", broken)
+    report = run(config_of(tiny_suite, tmp_path, tasks=("Sts", "Clustering")))
+    (error,) = report["errors"]
+    assert (error["task"], "ZeroDivisionError: by design" in error["message"]) == ("Sts", True)
+    assert "Clustering" in report["results"]["good"]
