@@ -174,6 +174,14 @@ class TestOnline:
         fake(monkeypatch, FakeHub(tmp_path, [], ConnectionError("no route")))
         assert resolve("a/b") == snapshot
 
+    def test_a_clients_own_error_of_a_missing_network_is_explained(self, tmp_path, monkeypatch):
+        class ConnectError(Exception):
+            """Of an HTTP client whose errors are no OSErrors."""
+
+        fake(monkeypatch, FakeHub(tmp_path, [], ConnectError("name not known")))
+        with pytest.raises(CheckpointNotFound, match=r"could not be asked \(ConnectError: name not known\)"):
+            resolve("a/b")
+
     def test_without_huggingface_hub(self, monkeypatch):
         monkeypatch.setattr("instructvec.extras.has", lambda package: False)
         with pytest.raises(MissingExtra, match=r"a/b.*pip install"):

@@ -122,7 +122,7 @@ def _fetch(repo_id: str, revision: str | None, token: str | None, cache: Path) -
             f"{repo_id}{at}: neither a directory ({Path(repo_id).absolute()}) nor a model on the hub. Check the "
             "spelling; for a private model run 'hf auth login' or pass token="
         ) from None
-    except (errors.HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # the client's own errors of a missing network differ from version to version
         if cached is not None:
             return cached
         raise CheckpointNotFound(
