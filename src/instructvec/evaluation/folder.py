@@ -126,8 +126,8 @@ def _about(began: datetime, command: str) -> dict[str, Any]:
         "date": began.strftime("%Y-%m-%d"),
         "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
         "command": command,
-        "machine": f"{_processor()}, {available_processors()} processors, {platform.platform()}, "
-        f"Python {platform.python_version()}",
+        "machine": f"{_processor()}, {available_processors()} processors, {platform.system()} "
+        f"{platform.release().partition('-')[0]}, Python {platform.python_version()}",
         "versions": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
     }
 
