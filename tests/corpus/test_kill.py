@@ -37,15 +37,25 @@ def start(texts, out):
     return process
 
 
+def wait_for_shards(process, folder, n_shards):
+    """Until so many shards are finished or the process is done: how long that takes is the machine's affair."""
+    deadline = time.monotonic() + 60
+    while len(list(folder.glob("shard-*"))) < n_shards and process.poll() is None:
+        assert time.monotonic() < deadline, "no progress for a minute"
+        time.sleep(0.002)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL on Windows")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_runs_end_in_the_same_output(tmp_path, seed):
     rng = random.Random(seed)
     texts, out = tmp_path / "in.txt", tmp_path / "out.parquet"
     texts.write_text("".join(f"text {number}\n" for number in range(N_ROWS)))
+    partial = out.with_name(out.name + ".partial")
     for _ in range(N_KILLS):
         with start(texts, out) as process:
-            time.sleep(rng.uniform(0, 0.25))
+            wait_for_shards(process, partial, len(list(partial.glob("shard-*"))) + rng.randint(0, 5))
+            time.sleep(rng.uniform(0, 0.03))
             process.send_signal(signal.SIGKILL)
         if out.exists():
             assert pq.read_metadata(out).num_rows == N_ROWS
