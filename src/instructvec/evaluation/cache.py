@@ -163,8 +163,8 @@ class _Store:
         store = cls(path, dimension)
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
-            # For people who look into the folder; nothing reads it.
-            (path / "contract.json").write_text(contract.to_json() + "\n", encoding="utf-8")
+            if not (path / "contract.json").exists():  # for people who look into the folder; nothing reads it
+                (path / "contract.json").write_text(contract.to_json() + "\n", encoding="utf-8")
             with _held(path):
                 store._read(path)
         return store
@@ -172,7 +172,7 @@ class _Store:
     def _read(self, path: Path) -> None:
         """What is whole; a tail that an interruption left is cut off, so that both files end at the same row."""
         width = 4 * self._dimension
-        sizes = [(path / name).stat().st_size if (path / name).exists() else 0 for name in ("keys", "vectors.f32")]
+        sizes = _sizes(path)
         n_rows = min(sizes[0] // _RECORD, sizes[1] // width)
         for name, size, whole in (("keys", sizes[0], n_rows * _RECORD), ("vectors.f32", sizes[1], n_rows * width)):
             if size > whole:
@@ -183,22 +183,27 @@ class _Store:
         keys = records[:, :-1].tobytes()
         step = _RECORD - 1
         self.rows = {keys[at * step : (at + 1) * step]: at for at in range(n_rows)}
-        vectors = np.memmap(path / "vectors.f32", np.float32, "r", shape=(n_rows, self._dimension))
-        self._parts, self._cut = [vectors], [records[:, -1].astype(np.bool_)]
+        self._parts, self._cut = [self._mapped(path, n_rows)], [records[:, -1].astype(np.bool_)]
+
+    def _mapped(self, path: Path, n_rows: int) -> NDArray[np.float32]:
+        return np.memmap(path / "vectors.f32", np.float32, "r", shape=(n_rows, self._dimension))
 
     def append(self, keys: Sequence[bytes], found: Found) -> None:
-        n_rows = sum(map(len, self._parts))
-        if self._folder is not None:
+        n_rows = sum(map(len, self._cut))
+        if self._folder is None:
+            self._parts.append(found.vectors)
+        else:
             with explained(self._folder), _held(self._folder):
-                # Another process may have appended; rows are then counted from what is on disk.
-                self._read(self._folder)
-                n_rows = sum(map(len, self._parts))
+                if _sizes(self._folder) != (n_rows * _RECORD, n_rows * 4 * self._dimension):
+                    # Another process has appended, or was cut off doing so: rows are counted from what is on disk.
+                    self._read(self._folder)
+                    n_rows = sum(map(len, self._cut))
                 _append(self._folder / "vectors.f32", np.ascontiguousarray(found.vectors).tobytes())
                 flags = found.truncated.astype(np.uint8).tobytes()
                 records = b"".join(key + flags[at : at + 1] for at, key in enumerate(keys))
                 _append(self._folder / "keys", records)
-        self.rows |= {key: n_rows + at for at, key in enumerate(keys)}
-        self._parts.append(found.vectors)
+            self._parts = [self._mapped(self._folder, n_rows + len(keys))]
+        self.rows.update({key: n_rows + at for at, key in enumerate(keys)})
         self._cut.append(found.truncated)
 
     def take(self, rows: NDArray[np.int64]) -> Found:
@@ -207,6 +212,12 @@ class _Store:
         vectors = self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts)
         cut = np.concatenate(self._cut)
         return Found(np.ascontiguousarray(vectors[rows]), cut[rows])
+
+
+def _sizes(path: Path) -> tuple[int, int]:
+    """Bytes of the keys and of the vectors."""
+    keys, vectors = (file.stat().st_size if file.exists() else 0 for file in (path / "keys", path / "vectors.f32"))
+    return keys, vectors
 
 
 def _append(path: Path, content: bytes) -> None:
