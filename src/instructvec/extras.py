@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from instructvec.errors import MissingExtra
@@ -23,6 +24,14 @@ EXTRAS: dict[str, str] = {
 def has(package: str) -> bool:
     """Whether ``package`` can be imported; it is not."""
     return find_spec(package) is not None
+
+
+def version_of(package: str) -> str | None:
+    """The installed version of a package, by pip's name; ``None`` where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def require(package: str, purpose: str) -> None:

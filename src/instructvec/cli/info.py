@@ -10,11 +10,11 @@ import json
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from instructvec.cli.options import add_model_options, new_parser, open_embedder
 from instructvec.engines.threads import available_processors
+from instructvec.extras import version_of
 
 PACKAGES = (
     "instructvec",
@@ -56,15 +56,8 @@ def _machine() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "processors": {"machine": os.cpu_count(), "usable": available_processors()},
-        "packages": {name: _version_of(name) for name in PACKAGES},
+        "packages": {name: version_of(name) for name in PACKAGES},
     }
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _model(arguments: argparse.Namespace) -> dict[str, Any]:

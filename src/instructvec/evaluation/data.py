@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -246,8 +246,3 @@ def _distinct(what: str, ids: Sequence[str]) -> None:
     if len(set(ids)) < len(ids):
         twice = next(one for one, count in Counter(ids).items() if count > 1)
         raise InputError(f"{what}: the id {twice!r} stands there twice; ids must be unique")
-
-
-def n_relevant(qrels: Mapping[str, int]) -> int:
-    """How many documents a query's judgements call relevant."""
-    return sum(relevance > 0 for relevance in qrels.values())

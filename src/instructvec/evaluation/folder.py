@@ -10,7 +10,6 @@ import json
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from instructvec.evaluation.mteb_results import (
     write_mteb_results,
 )
 from instructvec.evaluation.report import render
-from instructvec.evaluation.results import report, results
+from instructvec.evaluation.results import report
 from instructvec.evaluation.run import EvaluateConfig, Evaluation, Progress, bare_name, evaluate
-from instructvec.extras import require
+from instructvec.extras import require, version_of
 from instructvec.types import Encoder
 
 _PACKAGES = ("instructvec", "numpy", "scikit-learn", "scipy", "pytrec-eval-terrier", "onnxruntime", "torch")
@@ -80,7 +79,7 @@ def _write(evaluation: Evaluation, encoders: dict[str, Encoder], began: datetime
     out = evaluation.config.out
     found = report(evaluation, _about(began, command))
     found["map"] = following_map(evaluation, encoders)
-    _write_text(out / "results.json", _json(results(evaluation)))
+    _write_text(out / "results.json", _json(found["results"]))
     _write_text(out / "report.json", _json(found))
     _write_text(out / "report.html", render(found))
     _write_for_mteb(evaluation, began)
@@ -128,7 +127,7 @@ def _about(began: datetime, command: str) -> dict[str, Any]:
         "command": command,
         "machine": f"{_processor()}, {available_processors()} processors, {platform.system()} "
         f"{platform.release().partition('-')[0]}, Python {platform.python_version()}",
-        "versions": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "versions": {name: found for name in _PACKAGES if (found := version_of(name)) is not None},
     }
 
 
@@ -140,10 +139,3 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, platform.machine())
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from instructvec.errors import InstructvecError
 from instructvec.evaluation.cache import CachedEncoder
 from instructvec.evaluation.data import Following
 from instructvec.evaluation.projection import map_points
-from instructvec.evaluation.run import Evaluation, is_uninstructed
-from instructvec.evaluation.sources.load import load
+from instructvec.evaluation.run import EvaluateConfig, Evaluation, is_uninstructed
 from instructvec.evaluation.suite import TaskSpec
 from instructvec.types import Encoder
 
@@ -36,24 +34,12 @@ def following_map(evaluation: Evaluation, encoders: Mapping[str, Encoder]) -> di
     """
     for model, runs in evaluation.runs.items():
         for run in runs.values():
-            if run.task.kind == "following" and not is_uninstructed(model):
-                return _map(evaluation, run.task, model, encoders[model])
+            if run.texts is not None and not is_uninstructed(model):
+                return _map(evaluation.config, run.task, run.texts, model, encoders[model])
     return None
 
 
-def _map(evaluation: Evaluation, task: TaskSpec, model: str, encoder: Encoder) -> dict[str, Any] | None:
-    config = evaluation.config
-    try:
-        data = load(
-            task,
-            data_folder=config.data,
-            suite_folder=config.suite.path.parent,
-            limit=config.limit,
-            seed=config.resampling.seed,
-        ).data
-    except InstructvecError:  # it could be read when it was scored; it has been moved since
-        return None
-    assert isinstance(data, Following)
+def _map(config: EvaluateConfig, task: TaskSpec, data: Following, model: str, encoder: Encoder) -> dict[str, Any]:
     rng = np.random.default_rng(config.resampling.seed)
     rows = sorted(rng.permutation(len(data.texts))[:MAX_POINTS].tolist())
     texts = [data.texts[at] for at in rows]

@@ -7,10 +7,10 @@ before anything is encoded, so that a broken file shows at once and the time lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from instructvec.errors import ConfigError, InstructvecError
 from instructvec.evaluation.cache import CachedEncoder
@@ -20,7 +20,7 @@ from instructvec.evaluation.language_model import Reader
 from instructvec.evaluation.protocols.following import sensitivity
 from instructvec.evaluation.scoring import plan
 from instructvec.evaluation.sources.load import load
-from instructvec.evaluation.suite import KINDS, Kind, Suite, TaskSpec, Wording
+from instructvec.evaluation.suite import KINDS, Suite, TaskSpec, Wording
 from instructvec.types import Encoder
 
 Wordings = Literal["first", "paraphrases", "all"]
@@ -120,14 +120,15 @@ class TaskRun:
     Attributes:
         cells: by wording label; the first is the main one.
         wordings: the wordings by label.
+        texts: of a following task, with their labels.
         sensitivity: of a following task, where paraphrases were run.
         reading: of a prompt-retrieval task, where there is a reader.
     """
 
     task: TaskSpec
-    n_rows: int
     wordings: dict[str, Wording] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
+    texts: Following | None = None
     sensitivity: dict[str, float] | None = None
     reading: Cell | None = None
 
@@ -166,7 +167,7 @@ class Evaluation:
 class Progress(Protocol):
     """Who is told how far the work is, in characters of text: texts differ much in length."""
 
-    def start(self, n_chars: int) -> None:
+    def start(self, total: int) -> None:
         """This much is to be done, as far as is known."""
 
     def add(self, n_chars: int, *, known: bool) -> None:
@@ -313,15 +314,15 @@ def _run_task(
         without="" if getattr(encoder, "default_prompt_name", None) else None,
         on_texts=lambda texts, known: progress.add(sum(map(len, texts)), known=known),
     )
-    run = TaskRun(task, loaded.n_rows)
+    run = TaskRun(task, texts=loaded.data if isinstance(loaded.data, Following) else None)
     try:
         for wording in wordings_of(config, task, model):
             resampling = None if run.cells else config.resampling
             run.cells[wording.label] = cells.scored(cached, ready, wording, resampling)
             run.wordings[wording.label] = wording
             evaluation.runs[model][task.name] = run
-        if isinstance(loaded.data, Following) and "paraphrase 1" in run.cells:
-            run.sensitivity = _sensitivity(cached, task, loaded.data)
+        if run.texts is not None and "paraphrase 1" in run.cells:
+            run.sensitivity = _sensitivity(cached, task, run.texts)
         if reader is not None and task.kind == "prompt_retrieval":
             main = next(iter(run.wordings.values()))
             run.reading = cells.read(cached, ready, main, config.resampling, reader, reader.name)
@@ -339,9 +340,3 @@ def _sensitivity(encoder: CachedEncoder, task: TaskSpec, data: Following) -> dic
             for name, goal in task.goals.items()
         }
     )
-
-
-def kinds_in(tasks: Sequence[TaskSpec]) -> list[Kind]:
-    """The kinds of tasks, in the order in which protocols are listed."""
-    present: set[Any] = {task.kind for task in tasks}
-    return [kind for kind in KINDS if kind in present]
