@@ -55,7 +55,7 @@ def make(kind: type[T], table: Mapping[str, Any], where: str) -> T:
         >>> make(Point, {"x": 1}, "points.toml")
         Point(x=1.0, y=0.0)
     """
-    known = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]
+    known = {field.name: field for field in dataclasses.fields(kind) if field.init}  # type: ignore[arg-type]  # T: a dataclass
     hints = get_type_hints(kind)
     for key in table:
         if key not in known:
@@ -97,7 +97,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return {key: _convert(get_args(hint)[1], one, f"{where}.{key}") for key, one in value.items()}
     if dataclasses.is_dataclass(hint):
         _expect(dict, "a table", value, where)
-        return make(hint, value, where)  # type: ignore[arg-type]
+        return make(hint, value, where)  # type: ignore[arg-type]  # looked at above
     return _scalar(hint, value, where)
 
 

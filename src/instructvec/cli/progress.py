@@ -8,23 +8,24 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 
-class ProgressBar:
+class _Bar:
     """A bar on stderr where that is a terminal and ``quiet`` is not set; otherwise nothing.
 
     Args:
         quiet: show nothing on a terminal either.
     """
 
+    _unit: str
+    _smoothing: float
+
     def __init__(self, *, quiet: bool) -> None:
         self._shown = sys.stderr.isatty() and not quiet
         self._bar: Any = None
-        self._n_tokens = 0
-        self._began = time.monotonic()
 
-    def __enter__(self) -> ProgressBar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -33,23 +34,45 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def start(self, n_rows: int | None) -> None:
-        """Begin, with about this many rows to come; ``None`` where that is not known."""
+    def start(self, total: int | None) -> None:
+        """Begin, with about this much to come; ``None`` where that is not known."""
         if not self._shown:
             return
         from tqdm import tqdm
 
+        self._bar = tqdm(
+            total=total, unit=self._unit, unit_scale=True, smoothing=self._smoothing, dynamic_ncols=True
+        )
+
+    def _add_known(self, n: int) -> None:
+        """What was done before this run counts for the bar, not for the speed."""
+        self._bar.initial += n
+        self._bar.n += n
+        self._bar.refresh()
+
+
+class ProgressBar(_Bar):
+    """Counts texts, of like lengths on the whole."""
+
+    _unit = " texts"
+    _smoothing = 0.1
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._n_tokens = 0
         self._began = time.monotonic()
-        self._bar = tqdm(total=n_rows, unit=" texts", unit_scale=True, smoothing=0.1, dynamic_ncols=True)
+
+    def start(self, total: int | None) -> None:
+        """Begin, with about this many rows to come; ``None`` where that is not known."""
+        self._began = time.monotonic()
+        super().start(total)
 
     def add(self, n_rows: int, n_tokens: int, *, resumed: bool) -> None:
         """Rows are done; those of an earlier run count for the bar, not for the speed."""
         if self._bar is None:
             return
         if resumed:
-            self._bar.initial += n_rows
-            self._bar.n += n_rows
-            self._bar.refresh()
+            self._add_known(n_rows)
             return
         self._n_tokens += n_tokens
         seconds = max(time.monotonic() - self._began, 1e-9)
@@ -57,33 +80,11 @@ class ProgressBar:
         self._bar.update(n_rows)
 
 
-class TextBar:
-    """A bar over characters of text on stderr where that is a terminal: for texts that differ much in length.
+class TextBar(_Bar):
+    """Counts characters, for texts that differ much in length."""
 
-    Args:
-        quiet: show nothing on a terminal either.
-    """
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._shown = sys.stderr.isatty() and not quiet
-        self._bar: Any = None
-
-    def __enter__(self) -> TextBar:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def start(self, n_chars: int) -> None:
-        """Begin, with this much to come."""
-        if not self._shown:
-            return
-        from tqdm import tqdm
-
-        self._bar = tqdm(total=n_chars, unit=" chars", unit_scale=True, smoothing=0.05, dynamic_ncols=True)
+    _unit = " chars"
+    _smoothing = 0.05
 
     def grow(self, n_chars: int) -> None:
         """So much more is to come than was known."""
@@ -96,9 +97,7 @@ class TextBar:
         if self._bar is None:
             return
         if known:
-            self._bar.initial += n_chars
-            self._bar.n += n_chars
-            self._bar.refresh()
+            self._add_known(n_chars)
         else:
             self._bar.update(n_chars)
 

@@ -176,7 +176,7 @@ def _load_model(spec: CheckpointSpec, dtype: torch.dtype) -> torch.nn.Module:
         "t5": transformers.T5EncoderModel,
         "mt5": transformers.MT5EncoderModel,
     }.get(spec.architecture.model_type, transformers.AutoModel)
-    with _quiet(transformers):
+    with quiet_transformers():
         try:
             model, report = loader.from_pretrained(
                 str(spec.transformer_folder),
@@ -263,9 +263,10 @@ def _threads(threads: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
-    """No load report and no progress bar: what is missing is raised here, not printed there."""
-    logging = transformers.utils.logging
+def quiet_transformers() -> Iterator[None]:
+    """No load report, progress bar or advice: what is wrong is raised here, not printed there."""
+    from transformers.utils import logging
+
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

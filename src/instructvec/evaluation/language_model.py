@@ -5,8 +5,7 @@ Knows transformers and torch, which it imports when a model is opened; nothing o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from instructvec.checkpoints.hub import resolve
 from instructvec.encoding.batches import plan
+from instructvec.engines.torch import quiet_transformers
 from instructvec.errors import CheckpointError, CheckpointNotFound, ConfigError, EngineError, InputError
 from instructvec.extras import require
 
@@ -146,7 +146,7 @@ class Reader:
 
         ids, mask = _padded_left(rows, self._ends[0] if self._ends else 0)
         try:
-            with torch.inference_mode(), _quiet():
+            with torch.inference_mode(), quiet_transformers():
                 written = self._model.generate(
                     input_ids=torch.from_numpy(ids).to(self._device),
                     attention_mask=torch.from_numpy(mask).to(self._device),
@@ -209,7 +209,7 @@ def _load(name: str, folder: Path, device: str) -> tuple[Any, Any]:
     import torch
     import transformers
 
-    with _quiet():
+    with quiet_transformers():
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False)
             model, report = transformers.AutoModelForCausalLM.from_pretrained(
@@ -257,19 +257,3 @@ def _padded_left(rows: Sequence[Sequence[int]], pad: int) -> tuple[NDArray[np.in
         ids[at, longest - len(row) :] = row
         mask[at, longest - len(row) :] = 1
     return ids, mask
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No load report, progress bar or advice: what is wrong is raised here, not printed there."""
-    from transformers.utils import logging
-
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()

@@ -130,7 +130,7 @@ VALUES = {
 every_kind = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
 
-def n_scored(data):  # noqa: PLR0911
+def n_scored(data):  # noqa: PLR0911  (a return a kind)
     """Scored rows of a kind, the most of any part."""
     match data:
         case kinds.Clustering():
