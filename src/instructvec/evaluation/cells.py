@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from instructvec.corpus.cache import CachedEncoder, contract_key, digest
 from instructvec.corpus.files import writing
 from instructvec.errors import ConfigError
-from instructvec.evaluation.cache import CachedEncoder, contract_key, digest
 from instructvec.evaluation.data import PromptRetrieval
 from instructvec.evaluation.language_model import LanguageModel
 from instructvec.evaluation.protocols.demonstrations import retrieve

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from instructvec.evaluation.cache import CachedEncoder
+from instructvec.corpus.cache import CachedEncoder
 from instructvec.evaluation.data import Following
 from instructvec.evaluation.projection import map_points
 from instructvec.evaluation.run import EvaluateConfig, Evaluation, is_uninstructed

@@ -16,10 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from instructvec.corpus.cache import digest
 from instructvec.corpus.files import explained, writing
 from instructvec.embedder import BUNDLED_NAME
 from instructvec.errors import InputError
-from instructvec.evaluation.cache import digest
 from instructvec.evaluation.suite import Suite, TaskSpec
 
 SCHEMA_VERSION = "2.26.24"

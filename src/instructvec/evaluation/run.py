@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from instructvec.corpus.cache import CachedEncoder
 from instructvec.errors import ConfigError, InstructvecError
-from instructvec.evaluation.cache import CachedEncoder
 from instructvec.evaluation.cells import Cell, Cells, Ready, Resampling
 from instructvec.evaluation.data import Following
 from instructvec.evaluation.language_model import Reader

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from instructvec.corpus.cache import CachedEncoder
 from instructvec.errors import EngineError, OutputError
-from instructvec.evaluation.cache import CachedEncoder
 from tests.evaluation.fake import DIMENSION, LIMIT, FakeEncoder
 
 TEXTS = ["a red cat", "a blue dog", "a red cat", "rain in spring"]
@@ -87,7 +87,7 @@ def test_a_tail_cut_off_by_an_interruption_is_encoded_again(tmp_path, which, cut
 
 
 def test_what_was_encoded_before_an_interruption_is_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("instructvec.evaluation.cache._CHUNK_TEXTS", 2)
+    monkeypatch.setattr("instructvec.corpus.cache._CHUNK_TEXTS", 2)
     texts = [f"text {at}" for at in range(7)]
     with pytest.raises(KeyboardInterrupt):
         CachedEncoder(FakeEncoder(interrupt_after=4), tmp_path).encode(texts, None)
@@ -97,7 +97,7 @@ def test_what_was_encoded_before_an_interruption_is_kept(tmp_path, monkeypatch):
 
 
 def test_two_writers_do_not_spoil_each_others_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr("instructvec.evaluation.cache._CHUNK_TEXTS", 1)
+    monkeypatch.setattr("instructvec.corpus.cache._CHUNK_TEXTS", 1)
 
     class Meanwhile(FakeEncoder):
         def encode_counted(self, inputs, instruction=None):
