@@ -67,6 +67,7 @@ class CachedEncoder:
         self._folder = folder
         self._on_texts = on_texts
         self._without = without
+        self._store: tuple[EmbeddingContract, _Store] | None = None
 
     def contract(self, instruction: str | None) -> EmbeddingContract:
         """Under what :meth:`encode` makes vectors."""
@@ -85,7 +86,7 @@ class CachedEncoder:
         """
         instruction = self._without if instruction is None else instruction
         distinct = list(dict.fromkeys(texts))
-        store = _Store.open(self._folder, self.contract(instruction), self._encoder.dimension)
+        store = self._opened(self.contract(instruction))
         keys = [_key(text) for text in distinct]
         missing = [at for at, key in enumerate(keys) if key not in store.rows]
         self._on_texts([text for text, key in zip(distinct, keys, strict=True) if key in store.rows], True)
@@ -98,6 +99,12 @@ class CachedEncoder:
             self._on_texts(chunk_texts, False)
         rows = {text: store.rows[key] for text, key in zip(distinct, keys, strict=True)}
         return store.take(np.fromiter((rows[text] for text in texts), np.int64, len(texts)))
+
+    def _opened(self, contract: EmbeddingContract) -> _Store:
+        """The vectors of a contract; the last one asked for stays open: reading a million keys takes a second."""
+        if self._store is None or self._store[0] != contract:
+            self._store = contract, _Store.open(self._folder, contract, self._encoder.dimension)
+        return self._store[1]
 
 
 def encode_counted(encoder: Encoder, texts: Sequence[str], instruction: str | None) -> Found:

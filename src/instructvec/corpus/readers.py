@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MAX_FIELD_CHARACTERS = 1 << 26
 """Longest CSV field; a quote that is never closed runs into it or into the end of the file."""
@@ -53,17 +55,33 @@ def read(sources: Sequence[Source], selection: Selection) -> Iterator[Rows]:
         yield from READERS[source.format](source, selection)
 
 
-def read_txt(source: Source, selection: Selection) -> Iterator[Rows]:
-    """Each line is a text, in a column named ``text``."""
-    column = choose_column(source, [DEFAULT_COLUMN], selection)
-    records = (
-        Record(line.number, {DEFAULT_COLUMN: line.text}, line.problem, line.text) for line in read_lines(source)
-    )
-    yield from blocks(source, records, column, selection)
+def read_records(source: Source) -> Iterator[Record]:
+    """The rows of one file as they stand, whatever its columns are, in constant memory.
+
+    A row that cannot be read is a record with a ``problem``. Every record has its number: the line, or the row of
+    a Parquet file, from 1.
+
+    Raises:
+        FileError: the file cannot be read as its format.
+    """
+    if source.format == "parquet":
+        yield from _parquet_records(source)
+    elif source.format == "jsonl":
+        yield from _json_records(source)
+    elif source.format == "txt":
+        yield from _text_records(source)
+    else:
+        _, records = _delimited(source)
+        yield from records
 
 
-def read_delimited(source: Source, selection: Selection) -> Iterator[Rows]:
-    """A header, then one record a line or, with quoted line ends, over several."""
+def _text_records(source: Source) -> Iterator[Record]:
+    for line in read_lines(source):
+        yield Record(line.number, {DEFAULT_COLUMN: line.text}, line.problem, line.text)
+
+
+def _delimited(source: Source) -> tuple[list[str] | None, Iterator[Record]]:
+    """The header, ``None`` for an empty file, and the records below it."""
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     problems: dict[int, str] = {}
     reader = csv.reader(
@@ -72,10 +90,26 @@ def read_delimited(source: Source, selection: Selection) -> Iterator[Rows]:
         strict=True,
     )
     header = _header(source, reader, problems)
+    return header, iter(()) if header is None else _records(reader, header, problems)
+
+
+def _json_records(source: Source) -> Iterator[Record]:
+    return (_json_record(line) for line in read_lines(source) if line.problem or line.text.strip())
+
+
+def read_txt(source: Source, selection: Selection) -> Iterator[Rows]:
+    """Each line is a text, in a column named ``text``."""
+    column = choose_column(source, [DEFAULT_COLUMN], selection)
+    yield from blocks(source, _text_records(source), column, selection)
+
+
+def read_delimited(source: Source, selection: Selection) -> Iterator[Rows]:
+    """A header, then one record a line or, with quoted line ends, over several."""
+    header, records = _delimited(source)
     if header is None:
         return
     column = choose_column(source, header, selection)
-    yield from blocks(source, _records(reader, header, problems), column, selection)
+    yield from blocks(source, records, column, selection)
 
 
 def _noting_problems(lines: Iterable[Line], problems: dict[int, str]) -> Iterator[str]:
@@ -138,7 +172,7 @@ def _records(reader: CsvReader, header: list[str], problems: dict[int, str]) -> 
 
 def read_jsonl(source: Source, selection: Selection) -> Iterator[Rows]:
     """Each non-blank line is one JSON object; its keys are the columns."""
-    records = (_json_record(line) for line in read_lines(source) if line.problem or line.text.strip())
+    records = _json_records(source)
     leading: list[Record] = []
     for record in records:
         leading.append(record)
@@ -174,23 +208,39 @@ def _json_record(line: Line) -> Record:
 def read_parquet(source: Source, selection: Selection) -> Iterator[Rows]:
     """Row groups, streamed; other columns keep their types, dictionary-encoded ones become plain."""
     import pyarrow as pa
+
+    with _parquet_file(source) as file:
+        column = choose_column(source, file.schema_arrow.names, selection)
+        wanted = [column, *([selection.instruction_column] if selection.instruction_column else [])]
+        for name in wanted:
+            _check_text_type(source, name, file.schema_arrow.field(name).type)
+        first = 1
+        for batch in file.iter_batches(batch_size=selection.n_rows):
+            table = _plain(pa.Table.from_batches([batch]))
+            values = zip(*(table.column(name).to_pylist() for name in wanted), strict=True)
+            records = [Record(first + row, dict(zip(wanted, one, strict=True))) for row, one in enumerate(values)]
+            yield block(source, records, column, selection, partial(_rows_of, table, first))
+            first += len(records)
+
+
+def _parquet_records(source: Source) -> Iterator[Record]:
+    with _parquet_file(source) as file:
+        number = 0
+        for batch in file.iter_batches():
+            for values in batch.to_pylist():
+                number += 1
+                yield Record(number, values)
+
+
+@contextmanager
+def _parquet_file(source: Source) -> Iterator[pq.ParquetFile]:
+    """An open file; what is wrong with it is said as an error about the source."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(source.path) as file:
-            column = choose_column(source, file.schema_arrow.names, selection)
-            wanted = [column, *([selection.instruction_column] if selection.instruction_column else [])]
-            for name in wanted:
-                _check_text_type(source, name, file.schema_arrow.field(name).type)
-            first = 1
-            for batch in file.iter_batches(batch_size=selection.n_rows):
-                table = _plain(pa.Table.from_batches([batch]))
-                values = zip(*(table.column(name).to_pylist() for name in wanted), strict=True)
-                records = [
-                    Record(first + row, dict(zip(wanted, one, strict=True))) for row, one in enumerate(values)
-                ]
-                yield block(source, records, column, selection, partial(_rows_of, table, first))
-                first += len(records)
+            yield file
     except OSError as error:
         raise FileError(
             f"{source.name}: cannot be read as Parquet ({error}); the file may be damaged or cut off"
