@@ -1,0 +1,167 @@
+"""What a build is asked for, as one frozen value: data, choice of datasets, rules, mixture, output.
+
+Knows options and their limits; nothing of how they are carried out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from instructvec.errors import ConfigError
+from instructvec.medi.filters import Filters
+from instructvec.medi.triplets import KINDS, Kind
+
+Mixing: TypeAlias = Literal["proportional", "temperature", "truncated"]
+"""How a mixture of a given size is shared out: by a dataset's size, by its size to the power of 1/temperature, or by
+its size up to a limit (Raffel et al. 2020, section 3.5.2, "examples-proportional" with an artificial limit)."""
+MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which datasets take part.
+
+    Attributes:
+        names: patterns of names; empty for all.
+        without: patterns of names that are left out.
+        kinds: empty for all.
+        commercial: only datasets that may be used commercially.
+        redistribution: only datasets that may be passed on.
+        hub: also datasets on the hub, which are then fetched.
+        unlisted: also Super-NaturalInstructions tasks that no registry has.
+    """
+
+    names: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+    commercial: bool = False
+    redistribution: bool = False
+    hub: bool = False
+    unlisted: bool = True
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise ConfigError(f"kinds has {kind!r}; expected some of {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class MiningOptions:
+    """How positives and negatives are found.
+
+    Attributes:
+        pool: rows of a dataset that mining looks at, drawn by the seed; ``None`` for four times the cap, at least
+            1,000, or all where there is no cap.
+        depth: nearest documents among which the hard negative of a pair is looked for.
+        relative_margin: a mined negative's score is at most this share of the positive's.
+        other_goal: rows of same-text-other-goal contrasts that two datasets may give; 0 for none.
+        wrong_instruction: share of a dataset's rows that come again with a wrong instruction as the negative.
+    """
+
+    pool: int | None = None
+    depth: int = 50
+    relative_margin: float = 0.95
+    other_goal: int = 400
+    wrong_instruction: float = 0.02
+
+    def __post_init__(self) -> None:
+        _at_least(1, pool=self.pool, depth=self.depth)
+        _at_least(0, other_goal=self.other_goal)
+        for name in ("relative_margin", "wrong_instruction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a share from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """How much of each dataset goes into the mixture, and in which words.
+
+    Attributes:
+        cap: rows of a dataset at most, contrasts not counted; ``None`` for all.
+        size: rows of the mixture at most; ``None`` for all.
+        mixing: how ``size`` is shared out, and what weights the manifest gives a trainer.
+        temperature: of ``"temperature"``; 1 is proportional, the higher the more alike.
+        truncate_at: the limit of ``"truncated"``, rows.
+        paraphrases: share of rows whose instruction is a paraphrase instead of the unified sentence.
+    """
+
+    cap: int | None = None
+    size: int | None = None
+    mixing: Mixing = "truncated"
+    temperature: float = 2.0
+    truncate_at: int = 5000
+    paraphrases: float = 0.5
+
+    def __post_init__(self) -> None:
+        _at_least(1, cap=self.cap, size=self.size, truncate_at=self.truncate_at)
+        if self.mixing not in MIXINGS:
+            raise ConfigError(f"mixing is {self.mixing!r}; expected one of {', '.join(MIXINGS)}")
+        if not self.temperature >= 1:
+            raise ConfigError(f"temperature is {self.temperature}; expected 1 (proportional) or more")
+        if not 0 <= self.paraphrases <= 1:
+            raise ConfigError(f"paraphrases is {self.paraphrases}; expected a share from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class BuildConfig:
+    """A whole build.
+
+    Attributes:
+        out: the folder of the mixture.
+        data: folders that hold the datasets' files, at any depth.
+        registries: TOML files or folders of one's own entries, besides the bundled ones.
+        bundled: whether the bundled registry's datasets take part.
+        cache: where vectors and half-made rows are kept; ``None`` for ``OUT.cache``.
+        choice: which datasets.
+        filters: which rows.
+        near_duplicates: similarity of word shingles from which rows are near duplicates; 0 for exact ones only.
+        mining: how positives and negatives are found.
+        mixture: how much of each, in which words.
+        against: evaluation folders and files whose texts must not be in the mixture.
+        seed: of every draw.
+        strict: fail at the first entry, file or row that cannot be used, instead of leaving it out and counting it.
+        medi_json: also write the original's ``medi-data.json``.
+        shard_rows: rows of a shard at most.
+    """
+
+    out: Path
+    data: tuple[Path, ...] = ()
+    registries: tuple[Path, ...] = ()
+    bundled: bool = True
+    cache: Path | None = None
+    choice: Choice = field(default_factory=Choice)
+    filters: Filters = field(default_factory=Filters)
+    near_duplicates: float = 0.9
+    mining: MiningOptions = field(default_factory=MiningOptions)
+    mixture: Mixture = field(default_factory=Mixture)
+    against: tuple[Path, ...] = ()
+    seed: int = 42
+    strict: bool = False
+    medi_json: bool = False
+    shard_rows: int = 50_000
+
+    def __post_init__(self) -> None:
+        _at_least(1, shard_rows=self.shard_rows)
+        _at_least(0, seed=self.seed)
+        if not 0 <= self.near_duplicates <= 1:
+            raise ConfigError(f"near_duplicates is {self.near_duplicates}; expected a similarity from 0 to 1")
+
+    @property
+    def working_folder(self) -> Path:
+        """Where vectors and half-made rows are kept."""
+        return self.cache or self.out.with_name(self.out.name + ".cache")
+
+    @property
+    def pool(self) -> int | None:
+        """Rows of a dataset that mining looks at."""
+        if self.mining.pool is not None or self.mixture.cap is None:
+            return self.mining.pool
+        return max(4 * self.mixture.cap, 1000)
+
+
+def _at_least(least: int, **values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise ConfigError(f"{name} is {value}; expected {least} or more")
