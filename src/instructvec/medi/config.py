@@ -56,6 +56,7 @@ class MiningOptions:
             1,000, or all where there is no cap.
         depth: nearest documents among which the hard negative of a pair is looked for.
         relative_margin: a mined negative's score is at most this share of the positive's.
+        min_agreement: how well a text's nearest neighbours must tell its label: 1 where all have it, 0 at chance.
         other_goal: rows of same-text-other-goal contrasts that two datasets may give; 0 for none.
         wrong_instruction: share of a dataset's rows that come again with a wrong instruction as the negative.
     """
@@ -63,12 +64,15 @@ class MiningOptions:
     pool: int | None = None
     depth: int = 50
     relative_margin: float = 0.95
+    min_agreement: float = 0.1
     other_goal: int = 400
     wrong_instruction: float = 0.02
 
     def __post_init__(self) -> None:
         _at_least(1, pool=self.pool, depth=self.depth)
         _at_least(0, other_goal=self.other_goal)
+        if not self.min_agreement <= 1:
+            raise ConfigError(f"min_agreement is {self.min_agreement}; expected 1 (all agree) or less")
         for name in ("relative_margin", "wrong_instruction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; expected a share from 0 to 1")

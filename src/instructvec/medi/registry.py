@@ -43,6 +43,7 @@ class Source:
             registry of one's own also a path relative to it.
         columns: the column, or the columns joined by a line break, that holds each role of :data:`ROLES`; a role
             that is left out is looked for under its own name.
+        without_labels: labels that are none, whose rows are left out.
         repository: ``owner/name`` of the public repository the data comes from.
         path: where in that repository.
         hub: id of a dataset on the hub, loaded through ``datasets``.
@@ -53,6 +54,7 @@ class Source:
 
     file: str | None = None
     columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    without_labels: tuple[str, ...] = ()
     repository: str | None = None
     path: str | None = None
     hub: str | None = None
@@ -102,6 +104,7 @@ class Dataset:
         document_type: what the other side is.
         document_instruction: of the other side.
         document_paraphrases: other ways to say the same.
+        default: whether it takes part where nobody names it.
         note: what a user should know.
         origin: the file and place of the entry, for messages.
         folder: what ``source.file`` may be relative to; ``None`` for bundled entries.
@@ -121,6 +124,7 @@ class Dataset:
     document_type: str | None = None
     document_instruction: str | None = None
     document_paraphrases: tuple[str, ...] = ()
+    default: bool = True
     note: str = ""
     origin: str = ""
     folder: Path | None = None

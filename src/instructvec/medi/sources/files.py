@@ -57,6 +57,9 @@ def row_of(entry: Dataset, values: Mapping[str, Any], where: str, problems: Prob
         if value is None:
             return None
         found.append(value)
+    if entry.kind == "label" and found[1] in entry.source.without_labels:
+        problems.add(Problem("left_out_label", entry.name, where, f"{found[1]!r} is no label of its own"))
+        return None
     if entry.kind == "triplet":
         return Row(found[0], found[1], tuple(found[2]), where)
     return Row(found[0], found[1], (), where)

@@ -47,9 +47,12 @@ class DataFolders:
             return []
         if entry.folder is not None and (beside := _beside(entry.folder, pattern)):
             return beside
-        name = _plain(Path(pattern).name)
         for names in self._by_name:
-            found = [path for one in _matching(names, name) for path in _only(names[one], one, entry)]
+            found = [
+                path
+                for name in _matching(names, _plain(Path(pattern).name))
+                for path in _only(names[name], pattern, entry)
+            ]
             if found:
                 return sorted(found)
         return []
@@ -89,13 +92,18 @@ def _matching(names: Iterable[str], pattern: str) -> list[str]:
     return [pattern] if pattern in names else []
 
 
-def _only(paths: list[Path], name: str, entry: Dataset) -> list[Path]:
-    if len(paths) > 1:
-        raise FileError(
-            f"{paths[0]} and {paths[1]}: two files of the name {name!r} that {entry.name!r} is read from; "
-            "keep one of them below the data folder, or give a narrower folder"
-        )
-    return paths
+def _only(paths: list[Path], pattern: str, entry: Dataset) -> list[Path]:
+    """The one file of a name; of several the one in the folder that the pattern names, if it names one."""
+    if len(paths) == 1:
+        return paths
+    folders = Path(pattern).parts[:-1]
+    inside = [path for path in paths if folders and path.parts[-1 - len(folders) : -1] == folders]
+    if len(inside) == 1:
+        return inside
+    raise FileError(
+        f"{paths[0]} and {paths[1]}: two files of one name, and {entry.name!r} is read from {pattern!r}; "
+        "keep one of them below the data folder, or give a narrower folder"
+    )
 
 
 def _beside(folder: Path, pattern: str) -> list[Path]:
