@@ -19,6 +19,7 @@ LAYERS = {
     "instruction": 0,
     "toml": 0,
     "encoding": 1,
+    "page": 1,
     "checkpoints": 2,
     "engines": 3,
     "road": 4,

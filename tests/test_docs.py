@@ -15,7 +15,10 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 
 def options_of(parser):
-    return {option for action in parser._actions for option in action.option_strings}
+    """Of a parser and of its actions' own parsers."""
+    inner = [one for action in parser._actions if isinstance(action.choices, dict) for one in action.choices.values()]
+    own = {option for action in parser._actions for option in action.option_strings}
+    return own.union(*(options_of(one) for one in inner if hasattr(one, "_actions")))
 
 
 def parser_of(command):

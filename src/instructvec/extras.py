@@ -15,6 +15,8 @@ EXTRAS: dict[str, str] = {
     "sklearn": "eval",
     "pytrec_eval": "eval",
     "datasets": "eval",
+    "rensa": "medi",
+    "py3langid": "medi",
     "mteb": "mteb",
     "sentence_transformers": "train",
 }

@@ -5,7 +5,6 @@ import copy
 import hashlib
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -13,39 +12,12 @@ from instructvec.errors import InputError
 from instructvec.evaluation.page.names import short_names
 from instructvec.evaluation.report import render
 from tests.evaluation.fake_report import MODELS, TASKS, full_report, partial_report
+from tests.page.parsed import Page
 
 SECTIONS = (
     "short", "kinds", "differences", "tasks", "wording", "detail", "ranks", "following", "map", "meaning",
     "method", "repeat",
 )  # fmt: skip
-VOID = {"meta", "link", "input", "br", "hr", "wbr", "col"}
-
-
-class Page(HTMLParser):
-    """Tags as they nest, attributes, and text as a reader sees it."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.ids, self.text = [], [], [], []
-        self.feed(text)
-        assert self.open == [], f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self.ids += [value for name, value in attributes if name == "id"]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"script", "style"} & set(self.open):
-            self.text.append(data)
-
-    @property
-    def words(self):
-        return " ".join("".join(self.text).split())
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "info": Command("instructvec.cli.info", "show model, backend, versions and machine"),
     "export": Command("instructvec.cli.export", "export a checkpoint to ONNX and measure the deviation"),
+    "medi": Command(
+        "instructvec.cli.medi",
+        "list datasets with instructions, build a training mixture of them, look into one",
+        "interrupted; finished stages are kept: run the same command again to continue",
+    ),
     "evaluate": Command(
         "instructvec.cli.evaluate",
         "measure models on a suite of tasks and write a report",

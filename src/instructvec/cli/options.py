@@ -6,7 +6,7 @@ Knows argument names; nothing of what is done with them.
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from instructvec.types import JOININGS
 
@@ -16,16 +16,36 @@ if TYPE_CHECKING:
 
 def new_parser(command: str, description: str, examples: str) -> argparse.ArgumentParser:
     """A parser whose help ends in examples, with the options every command has."""
-    parser = argparse.ArgumentParser(
-        prog=f"instructvec {command}",
-        description=description,
-        epilog=f"examples:\n{examples}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = argparse.ArgumentParser(prog=f"instructvec {command}", **_described(description, examples))
+    _add_common_options(parser)
+    return parser
+
+
+def add_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    description: str,
+    examples: str,
+) -> argparse.ArgumentParser:
+    """A parser for one of the actions of a command, as :func:`new_parser` makes them."""
+    parser = actions.add_parser(name, help=summary, **_described(description, examples))
+    _add_common_options(parser)
+    return parser
+
+
+def _described(description: str, examples: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "epilog": f"examples:\n{examples}",
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+        "allow_abbrev": False,
+    }
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     parser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
-    return parser
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,6 +79,37 @@ class ProgressBar(_Bar):
         seconds = max(time.monotonic() - self._began, 1e-9)
         self._bar.set_postfix_str(f"{self._n_tokens / seconds:,.0f} tokens/s", refresh=False)
         self._bar.update(n_rows)
+
+
+class StageBar(_Bar):
+    """Counts the steps of one stage after another, and says how many texts were encoded meanwhile."""
+
+    _unit = " steps"
+    _smoothing = 0.1
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._n_encoded = 0
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage begins, with so many steps."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self.start(total)
+        if self._bar is not None:
+            self._bar.set_description(name)
+
+    def step(self, what: str) -> None:
+        """A step of it is done."""
+        if self._bar is not None:
+            self._bar.update(1)
+
+    def encoded(self, texts: Sequence[str], known: bool) -> None:
+        """Vectors of texts are made, or were there already."""
+        if self._bar is not None and not known:
+            self._n_encoded += len(texts)
+            self._bar.set_postfix_str(f"{self._n_encoded:,} texts encoded")
 
 
 class TextBar(_Bar):

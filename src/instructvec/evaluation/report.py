@@ -1,32 +1,20 @@
 """A report's JSON -> one HTML page that needs nothing else.
 
-Knows the order of the sections and what holds the page together; nothing of how figures were made. The page makes
-no request: style and script stand in it, and a content security policy forbids all else, scripts by other hands
-among it. Source: ``page/reading.py`` for the format; W3C Content Security Policy Level 3 for the policy.
+Knows the order of the sections and what stands above them; nothing of how figures were made.
+Source: ``page/reading.py`` for the format.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
+from instructvec.evaluation import page
 from instructvec.evaluation.page import differences, goals, headline, method, scores, wording
 from instructvec.evaluation.page.content import Content
-from instructvec.evaluation.page.drawing import symbols
-from instructvec.evaluation.page.markup import Html, counted, element, paragraph
 from instructvec.evaluation.page.reading import read_content
-
-
-class Section(NamedTuple):
-    """A part of the page; left out where it has no content."""
-
-    key: str
-    title: str
-    lead: str
-    content: Html | None
+from instructvec.page.document import Section, document, navigation
+from instructvec.page.markup import Html, counted, element, paragraph
 
 
 def render(report: Mapping[str, Any]) -> str:
@@ -44,37 +32,14 @@ def render(report: Mapping[str, Any]) -> str:
         (True, True)
     """
     content = read_content(report)
-    shown = [section for section in _sections(content) if section.content is not None]
-    body = element(
-        "body",
-        None,
-        element("a", {"class": "skip", "href": "#main"}, "Skip to the findings"),
-        symbols(),
-        _header(content, shown),
-        element("main", {"id": "main"}, *map(_drawn, shown)),
-        _footer(content),
-    )
-    return "<!DOCTYPE html>\n" + element("html", {"lang": "en"}, _head(content), body) + "\n"
-
-
-def _head(content: Content) -> Html:
-    style, script = (
-        files(__package__).joinpath("page", f"page.{kind}").read_text("utf-8") for kind in ("css", "js")
-    )
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'"
-    return element(
-        "head",
-        None,
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": policy}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("meta", {"name": "color-scheme", "content": "light dark"}),
-        element("title", None, _title(content)),
-        element("link", {"rel": "icon", "href": "data:,"}),
-        element("style", None, Html(style)),
-        # Module scripts run when the page has been read; "defer" needs a file.
-        element("script", {"type": "module"}, Html(script)),
+    sections = _sections(content)
+    return document(
+        _title(content),
+        header=_header(content, sections),
+        sections=sections,
+        version=(content.facts.get("versions") or {}).get("instructvec", ""),
+        package=page.__name__,
+        main="findings",
     )
 
 
@@ -82,10 +47,9 @@ def _title(content: Content) -> str:
     return f"Embedding models measured: {content.suite or 'a suite'}"
 
 
-def _header(content: Content, shown: list[Section]) -> Html:
+def _header(content: Content, sections: list[Section]) -> Html:
     counts = f"{counted(len(content.models), 'model')}, {counted(len(content.tasks), 'task')}"
     facts = [str(fact) for fact in (content.facts.get("date"), counts) if fact]
-    links = [element("a", {"href": f"#{one.key}"}, one.title) for one in shown]
     return element(
         "header",
         None,
@@ -100,23 +64,8 @@ def _header(content: Content, shown: list[Section]) -> Html:
             cls="about",
         ),
         method.partial_banner(content),
-        element("nav", {"aria-label": "Sections"}, *links),
+        navigation(sections),
     )
-
-
-def _drawn(section: Section) -> Html:
-    return element(
-        "section",
-        {"id": section.key, "aria-labelledby": f"{section.key}-title"},
-        element("h2", {"id": f"{section.key}-title"}, section.title),
-        paragraph(section.lead, cls="lead") if section.lead else None,
-        section.content,
-    )
-
-
-def _footer(content: Content) -> Html:
-    version = (content.facts.get("versions") or {}).get("instructvec", "")
-    return element("footer", None, f"Made by instructvec {version}. This file needs no network and sends nothing.")
 
 
 def _sections(content: Content) -> list[Section]:

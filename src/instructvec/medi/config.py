@@ -14,8 +14,8 @@ from instructvec.medi.filters import Filters
 from instructvec.medi.triplets import KINDS, Kind
 
 Mixing: TypeAlias = Literal["proportional", "temperature", "truncated"]
-"""How a mixture of a given size is shared out: by a dataset's size, by its size to the power of 1/temperature, or by
-its size up to a limit (Raffel et al. 2020, section 3.5.2, "examples-proportional" with an artificial limit)."""
+"""How a mixture of a given size is shared out: by a dataset's size, by its size to the power of 1/temperature, or
+by its size up to a limit (Raffel et al. 2020, section 3.5.2, "examples-proportional" with an artificial limit)."""
 MIXINGS: tuple[Mixing, ...] = get_args(Mixing)
 
 
@@ -57,7 +57,7 @@ class MiningOptions:
         depth: nearest documents among which the hard negative of a pair is looked for.
         relative_margin: a mined negative's score is at most this share of the positive's.
         min_agreement: how well a text's nearest neighbours must tell its label: 1 where all have it, 0 at chance.
-        other_goal: rows of same-text-other-goal contrasts that two datasets may give; 0 for none.
+        other_goal: texts that two datasets may give to same-text-other-goal contrasts, a row each; 0 for none.
         wrong_instruction: share of a dataset's rows that come again with a wrong instruction as the negative.
     """
 
@@ -73,9 +73,10 @@ class MiningOptions:
         _at_least(0, other_goal=self.other_goal)
         if not self.min_agreement <= 1:
             raise ConfigError(f"min_agreement is {self.min_agreement}; expected 1 (all agree) or less")
-        for name in ("relative_margin", "wrong_instruction"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; expected a share from 0 to 1")
+        if not 0 < self.relative_margin <= 1:
+            raise ConfigError(f"relative_margin is {self.relative_margin}; expected a share above 0, up to 1")
+        if not 0 <= self.wrong_instruction <= 1:
+            raise ConfigError(f"wrong_instruction is {self.wrong_instruction}; expected a share from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class BuildConfig:
         mixture: how much of each, in which words.
         against: evaluation folders and files whose texts must not be in the mixture.
         seed: of every draw.
-        strict: fail at the first entry, file or row that cannot be used, instead of leaving it out and counting it.
+        strict: fail at the first entry, file or row that cannot be used, instead of leaving it out and counting.
         medi_json: also write the original's ``medi-data.json``.
         shard_rows: rows of a shard at most.
     """
@@ -147,6 +148,8 @@ class BuildConfig:
     shard_rows: int = 50_000
 
     def __post_init__(self) -> None:
+        if self.out.name in ("", ".."):
+            raise ConfigError(f"out is {str(self.out)!r}; expected a folder of its own, with a name")
         _at_least(1, shard_rows=self.shard_rows)
         _at_least(0, seed=self.seed)
         if not 0 <= self.near_duplicates <= 1:
@@ -163,6 +166,11 @@ class BuildConfig:
         if self.mining.pool is not None or self.mixture.cap is None:
             return self.mining.pool
         return max(4 * self.mixture.cap, 1000)
+
+    @property
+    def hub_rows(self) -> int | None:
+        """Rows fetched of a dataset on the hub: twice what mining looks at, for filters leave some out."""
+        return None if self.pool is None else 2 * self.pool
 
 
 def _at_least(least: int, **values: int | None) -> None:

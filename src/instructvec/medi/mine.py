@@ -23,6 +23,7 @@ from instructvec.medi.mining import (
 )
 from instructvec.medi.registry import Dataset
 from instructvec.medi.search import NO_ROW
+from instructvec.medi.sources.options import are_positions
 from instructvec.medi.sources.superni import are_labels
 from instructvec.medi.triplets import Rule
 from instructvec.medi.words import raw_hash
@@ -30,8 +31,15 @@ from instructvec.medi.words import raw_hash
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SHORT_OUTPUT_WORDS = 3
 MAX_SHARED_OUTPUT = 0.2
 """Share of a task's rows from which on an output ("not found", "none") is no answer of its own."""
+
+MIN_MEAN_AGREEMENT = 0.05
+"""Where a task's labels are told worse by neighbours on average, the model does not see what they are about, and
+its neighbours are no judge of a single label."""
+_NO_ROWS = np.zeros(0, np.int64)
+_NOTHING = Mined(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.float32), {}, {})
 
 VectorsOf = Callable[[Sequence[str]], NDArray[np.float16]]
 
@@ -61,16 +69,25 @@ def mine(entry: Dataset, rows: pa.Table, vectors_of: VectorsOf, options: MiningO
     """
     first, second = rows.column("first").to_pylist(), rows.column("second").to_pylist()
     if not first:
-        return _found("given", Mined(*[np.zeros(0, np.int64)] * 3, np.zeros(0, np.float32), {}, {}), first, first)
+        return _found("given", _NOTHING, first, first)
     if entry.kind == "triplet":
         return _given(first, second, rows.column("others").to_pylist())
     if entry.kind == "pair":
         return _pairs(first, second, vectors_of, options, symmetric=entry.symmetric)
     if entry.kind == "label":
         return _labels("labelled", first, second, vectors_of, options)
-    if are_labels(second):
-        return _labels("class", first, second, vectors_of, options)
-    return _outputs(first, second, vectors_of, options)
+    return _task(first, second, vectors_of, options)
+
+
+def _task(inputs: list[str], outputs: list[str], vectors_of: VectorsOf, options: MiningOptions) -> Found:
+    """A Super-NaturalInstructions task, by what its outputs are."""
+    if are_positions(outputs):
+        reason = "its answers are options' letters, which mean nothing elsewhere"
+        nothing = _NOTHING._replace(dropped={reason: len(inputs)})
+        return _found("class", nothing, inputs, inputs)
+    if are_labels(outputs):
+        return _labels("class", inputs, outputs, vectors_of, options)
+    return _outputs(inputs, outputs, vectors_of, options)
 
 
 def ids_of(texts: Sequence[str]) -> NDArray[np.int64]:
@@ -82,13 +99,13 @@ def _given(first: list[str], second: list[str], others: list[list[str]]) -> Foun
     """The source's own negatives; of several the first, the others stand for further rows."""
     import pyarrow as pa
 
-    flat = [(at, negative) for at, own in enumerate(others) for negative in own or [None]]
+    flat: list[tuple[int, str | None]] = [(at, text) for at, own in enumerate(others) for text in own or (None,)]
     rows = np.array([at for at, _ in flat], np.int64)
     table = pa.table(
         {
             "query": [first[at] for at in rows],
             "positive": [second[at] for at in rows],
-            "negative": pa.array([negative for _, negative in flat], pa.string()),
+            "negative": pa.array([text for _, text in flat], pa.string()),
             "rule": ["given"] * len(rows),
             "margin": pa.nulls(len(rows), pa.float32()),
             "row": rows,
@@ -130,25 +147,48 @@ def _labels(
         found = labelled_triplets(vectors, labels, min_agreement=options.min_agreement)
     else:
         # A text whose neighbours contradict its label teaches the label's noise.
-        told = [label if agrees >= options.min_agreement else None for label, agrees in zip(labels, agreement, strict=True)]
-        found = class_label_triplets(vectors, told)
+        told = (agreement >= options.min_agreement) | (np.mean(agreement) < MIN_MEAN_AGREEMENT)
+        found = class_label_triplets(
+            vectors, [label if is_told else None for label, is_told in zip(labels, told, strict=True)]
+        )
+        renamed = {"label not known": "its label cannot be told from its neighbours"}
+        found = found._replace(dropped={renamed.get(reason, reason): n for reason, n in found.dropped.items()})
     made = _found(rule, found, texts, texts)
-    return made._replace(facts={**made.facts, "labels": len(set(labels)), "agreement": round(float(np.mean(agreement)), 3)})
+    about = {"labels": len(set(labels)), "agreement": round(float(np.mean(agreement)), 3)}
+    return made._replace(facts={**made.facts, **about})
 
 
 def _outputs(inputs: list[str], outputs: list[str], vectors_of: VectorsOf, options: MiningOptions) -> Found:
     counts = Counter(outputs)
-    keep = np.array([counts[output] <= max(1, MAX_SHARED_OUTPUT * len(outputs)) for output in outputs])
-    kept = np.flatnonzero(keep)
+    is_own = np.array([counts[output] <= max(1, MAX_SHARED_OUTPUT * len(outputs)) for output in outputs])
+    kept = np.flatnonzero(is_own)
+    shared = {} if is_own.all() else {"an output that many rows have": int((~is_own).sum())}
     x, y = vectors_of([inputs[at] for at in kept]), vectors_of([outputs[at] for at in kept])
-    found = text_output_triplets(x, y)
+    own = [outputs[at] for at in kept]
+    found = text_output_triplets(x, y, only_equal=_exact_ids(own), min_output_cosine=_least_cosines(own))
     found = found._replace(
         anchors=kept[found.anchors],
         positives=kept[found.positives],
         negatives=np.where(found.negatives == NO_ROW, NO_ROW, kept[found.negatives]),
-        dropped={**found.dropped, **({"an output that many rows have": int((~keep).sum())} if not keep.all() else {})},
+        dropped={**found.dropped, **shared},
     )
     return _found("text_output", found, inputs, inputs)
+
+
+def _exact_ids(outputs: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) int64: for outputs of mostly digits and signs an id, equal where they are; -1 for words.
+
+    To a model 1995 and 1996 are alike; as answers they are not.
+    """
+    ids = ids_of(outputs) & np.int64(2**63 - 1)
+    in_words = [sum(map(str.isalpha, output)) > len(output) / 2 for output in outputs]
+    return np.where(in_words, -1, ids)
+
+
+def _least_cosines(outputs: Sequence[str]) -> NDArray[np.float32]:
+    """(n,) float32, how alike another output must be: names and single words lie near each other easily."""
+    is_short = np.array([len(output.split()) <= SHORT_OUTPUT_WORDS for output in outputs], np.bool_)
+    return np.where(is_short, np.float32(0.8), np.float32(0.6))
 
 
 def _found(
@@ -170,5 +210,5 @@ def _found(
             "positive_row": mined.positives if rows_are_texts else np.full(len(mined.anchors), NO_ROW),
         }
     )
-    facts = {"rule": rule, "without_triplet": dict(mined.dropped), "without_negative": dict(mined.without_negative)}
-    return Found(table, facts)
+    reasons = {"without_triplet": dict(mined.dropped), "without_negative": dict(mined.without_negative)}
+    return Found(table, {"rule": rule, **reasons})

@@ -8,14 +8,16 @@ Source: Raffel et al. 2020, section 3.5.2 (temperature and truncated-proportiona
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.medi.config import Mixture
+from instructvec.medi.mining import wrong_instructions
 from instructvec.medi.registry import Dataset, Wordings
+from instructvec.medi.search import NO_ROW
 from instructvec.medi.triplets import schema
 
 if TYPE_CHECKING:
@@ -139,7 +141,8 @@ def finished(
     """
     chosen = mined.take(rows)
     query = draw_wordings(entry.query, len(rows), share, rng)
-    document = query if entry.document_instruction is None else draw_wordings(entry.document, len(rows), share, rng)
+    one_sided = entry.document_instruction is None
+    document = query if one_sided else draw_wordings(entry.document, len(rows), share, rng)
     return _table(entry, chosen, _sentences(entry.query, query), _sentences(entry.document, document))
 
 
@@ -154,9 +157,10 @@ def _table(entry: Dataset, chosen: pa.Table, query: pa.Array, document: pa.Array
     import pyarrow.compute as pc
 
     negative = chosen.column("negative").combine_chunks()
-    own = chosen.column("negative_instruction").combine_chunks() if "negative_instruction" in chosen.column_names else None
-    instruction = document if own is None else pc.coalesce(own, document)
     n = chosen.num_rows
+    instruction = document
+    if "negative_instruction" in chosen.column_names:
+        instruction = pc.coalesce(chosen.column("negative_instruction").combine_chunks(), document)
     columns = {
         "query_instruction": query,
         "query": chosen.column("query"),
@@ -170,3 +174,34 @@ def _table(entry: Dataset, chosen: pa.Table, query: pa.Array, document: pa.Array
         "group": chosen.column("group") if "group" in chosen.column_names else pa.nulls(n, pa.string()),
     }
     return pa.table(columns, schema=schema())
+
+
+class WrongInstructions:
+    """Rows whose negative is the positive's own text, under the instruction of another job.
+
+    Args:
+        entries: the datasets of the mixture.
+    """
+
+    def __init__(self, entries: Sequence[Dataset]) -> None:
+        self._entries = entries
+        self._text_types = [entry.document_type or entry.text_type for entry in entries]
+        self._objectives = [entry.document.instruction.partition(" for ")[2] for entry in entries]
+
+    def of(self, at: int, table: pa.Table, share: float, rng: np.random.Generator) -> pa.Table:
+        """For a share of the rows of the dataset numbered ``at``, one more row each."""
+        import pyarrow as pa
+
+        datasets = np.full(table.num_rows, at)
+        other = wrong_instructions(datasets, self._text_types, self._objectives, rng=rng, share=share)
+        rows = np.flatnonzero(other != NO_ROW)
+        sentences = [rng.choice(self._entries[one].document.all) for one in other[rows]]
+        chosen = table.take(rows)
+        n = len(rows)
+        for name, values in (
+            ("negative_instruction", pa.array(sentences, pa.string())),
+            ("negative", chosen.column("positive")),
+            ("rule", pa.array(["wrong_instruction"] * n, pa.string())),
+        ):
+            chosen = chosen.set_column(chosen.column_names.index(name), name, values)
+        return chosen

@@ -25,6 +25,8 @@ Code: TypeAlias = Literal[
 ]
 """Why an entry, a file or a row is left out."""
 
+WHOLE: tuple[Code, ...] = ("broken_entry", "duplicate_name", "broken_file", "one_label", "no_rows")
+"""Those that are not about a single row."""
 _EXAMPLES = 3
 
 

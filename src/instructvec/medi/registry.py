@@ -39,10 +39,10 @@ class Source:
     """Where the rows of a dataset are.
 
     Attributes:
-        file: a file's name or a pattern, looked for below the data folders; ``.gz`` may be there or not. In a
-            registry of one's own also a path relative to it.
-        columns: the column, or the columns joined by a line break, that holds each role of :data:`ROLES`; a role
-            that is left out is looked for under its own name.
+        file: a file's name or a pattern, looked for below the data folders; ``.gz`` may be there or not. Folders
+            before the name must be there as well. In a registry of one's own also a path relative to it.
+        columns: the column that holds each role of :data:`ROLES`, or several: their texts are joined by a line
+            break, but negatives stay apart. A role that is left out is looked for under its own name.
         without_labels: labels that are none, whose rows are left out.
         repository: ``owner/name`` of the public repository the data comes from.
         path: where in that repository.
@@ -64,7 +64,9 @@ class Source:
 
     def __post_init__(self) -> None:
         if (self.file is None) == (self.hub is None):
-            raise ConfigError("source: give either 'file' or 'hub', the place its rows are read from")
+            raise ConfigError("give either 'file' or 'hub', the place its rows are read from")
+        if not (self.file or self.hub):
+            raise ConfigError("'file' or 'hub' is empty; name the place its rows are read from")
 
     def __str__(self) -> str:
         """Where it comes from, for a list."""
@@ -163,6 +165,11 @@ class Dataset:
 
 
 def _check_columns(kind: Kind, source: Source) -> None:
+    empty = [role for role, columns in source.columns.items() if not columns]
+    if empty:
+        raise ConfigError(
+            f"source.columns.{empty[0]} names no column; name one, or leave it out if it is {empty[0]!r}"
+        )
     unknown = set(source.columns) - set(ROLES[kind])
     if unknown:
         raise ConfigError(
@@ -194,8 +201,9 @@ def read_registry(
         problems: told of an entry that cannot be used, which is then left out; by default the first one raises.
 
     Raises:
-        FileError: a file that cannot be read, or no file in a folder.
-        ConfigError: an entry that cannot be used, or a name twice in the same registry; names file and key.
+        FileError: a file that cannot be read, or no file in a folder; by default also an entry that cannot be
+            used, or a name twice in the same registry: names file and key.
+        ConfigError: a file of something else than datasets.
 
     Example:
         >>> read_registry()[0].kind in ("pair", "triplet", "label", "superni")
@@ -231,10 +239,13 @@ def _files(path: Path) -> list[Path]:
 def _read(path: Path, folder: Path | None, problems: Problems) -> Iterator[Dataset]:
     """The entries of one file."""
     content = read_toml(path)
-    other = [key for key in content if key != "dataset"]
     tables = content.get("dataset", [])
-    if other or not isinstance(tables, list):
-        raise ConfigError(f"{path}: unknown key {(other or ['dataset'])[0]!r}; expected tables [[dataset]]")
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigError(f"{path}: 'dataset' holds no tables; begin each dataset with [[dataset]], two brackets")
+    other = [key for key in content if key != "dataset"]
+    if other or not tables:
+        what = f"unknown key {other[0]!r}" if other else "no dataset"
+        raise ConfigError(f"{path}: {what}; expected tables [[dataset]]")
     for at, table in enumerate(tables, start=1):
         name = str(table.get("name", "without a name"))
         place = f"{path}: dataset {at} ({name})"

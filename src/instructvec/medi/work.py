@@ -1,4 +1,4 @@
-"""Tables of a stage, one a dataset, kept on disk under what they were made from: an interrupted build goes on here.
+"""Tables of a stage, one a dataset, kept on disk under what they were made from: where a build goes on.
 
 Knows names, keys and Parquet; nothing of what stages do. A table is written whole or not at all and counts only
 under the very key it was written with, so a changed input, option or model is never answered with old rows.

@@ -10,26 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from instructvec.page.estimate import Estimate
+
 ALL = "all"
 """The scope of figures over tasks of every kind."""
-
-
-class Estimate(NamedTuple):
-    """A figure in percent (or points) and its 95% interval, each ``None`` where there is none."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the whole interval lies on one side of zero."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-
-    @property
-    def includes_zero(self) -> bool:
-        """Whether there is an interval and zero lies in it."""
-        return self.low is not None and self.high is not None and self.low <= 0 <= self.high
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from itertools import combinations
 
 from instructvec.evaluation.page.content import ALL, Content, Difference, Model
-from instructvec.evaluation.page.drawing import Axis, axis_over, forest, scale
 from instructvec.evaluation.page.headline import interval_text, name_of
 from instructvec.evaluation.page.kinds import title
-from instructvec.evaluation.page.markup import (
+from instructvec.evaluation.page.standing import lead
+from instructvec.page.drawing import Axis, axis_over, forest, scale
+from instructvec.page.markup import (
     Child,
     Html,
     cell,
@@ -25,7 +26,6 @@ from instructvec.evaluation.page.markup import (
     table,
     wrapping,
 )
-from instructvec.evaluation.page.standing import lead
 
 _FEW_PAIRS = 3
 

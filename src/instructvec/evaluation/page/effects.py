@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from statistics import fmean
 from typing import NamedTuple
 
-from instructvec.evaluation.page.content import ALL, Content, Estimate, FollowingResult, Matrix, Model
+from instructvec.evaluation.page.content import ALL, Content, FollowingResult, Matrix, Model
 from instructvec.evaluation.page.names import WITHOUT
 from instructvec.evaluation.robustness import is_reworded
+from instructvec.page.estimate import Estimate
 
 MAIN = "instruction"
 DETAIL = ("none", "tag", "simple", MAIN)

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from instructvec.evaluation.page.content import Content, FollowingResult, Matrix, Model, PointMap
-from instructvec.evaluation.page.drawing import heat, scatter, shade_scale
 from instructvec.evaluation.page.effects import followed
 from instructvec.evaluation.page.headline import name_of
-from instructvec.evaluation.page.markup import (
+from instructvec.page.drawing import heat, scatter, shade_scale
+from instructvec.page.markup import (
     Html,
     as_json,
     cell,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from instructvec.evaluation.page.content import Content, Estimate, Model
+from instructvec.evaluation.page.content import Content, Model
 from instructvec.evaluation.page.effects import (
     followed,
     following_results,
@@ -17,8 +17,9 @@ from instructvec.evaluation.page.effects import (
     mean_range,
     n_wordings,
 )
-from instructvec.evaluation.page.markup import Html, counted, element, figure, joined, listed, paragraph, signed
 from instructvec.evaluation.page.standing import Lead, first_difference, lead, n_common, wins
+from instructvec.page.estimate import Estimate
+from instructvec.page.markup import Html, counted, element, figure, joined, listed, paragraph, signed
 
 _FEW = 4
 _SOME = 1.0

@@ -13,7 +13,7 @@ from typing import Any
 from instructvec.evaluation.page.content import Content, Failure, Task
 from instructvec.evaluation.page.headline import name_of
 from instructvec.evaluation.page.kinds import MEANINGS, metric_name, title
-from instructvec.evaluation.page.markup import (
+from instructvec.page.markup import (
     ABSENT,
     Html,
     cell,

@@ -14,7 +14,6 @@ from instructvec.errors import InputError
 from instructvec.evaluation.page.content import (
     Content,
     Difference,
-    Estimate,
     Failure,
     FollowingResult,
     KindScore,
@@ -25,6 +24,7 @@ from instructvec.evaluation.page.content import (
     Task,
 )
 from instructvec.evaluation.page.names import WITHOUT, short_names
+from instructvec.page.estimate import Estimate
 
 FORMAT_VERSION = 1
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from instructvec.evaluation.page.content import ALL, Content, Estimate, Model, Task
-from instructvec.evaluation.page.drawing import Axis, Bar, axis_over, bars, scale
+from instructvec.evaluation.page.content import ALL, Content, Model, Task
 from instructvec.evaluation.page.headline import interval_text, name_of
 from instructvec.evaluation.page.kinds import metric_name, title
-from instructvec.evaluation.page.markup import (
+from instructvec.evaluation.page.standing import Standing, same_tasks, standing
+from instructvec.page.drawing import Axis, Bar, axis_over, bars, scale
+from instructvec.page.estimate import Estimate
+from instructvec.page.markup import (
     Child,
     Html,
     cell,
@@ -25,7 +27,6 @@ from instructvec.evaluation.page.markup import (
     table,
     wrapping,
 )
-from instructvec.evaluation.page.standing import Standing, same_tasks, standing
 
 
 def kinds_table(content: Content) -> Html | None:

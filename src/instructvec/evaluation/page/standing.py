@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import NamedTuple
 
-from instructvec.evaluation.page.content import ALL, Content, Difference, Estimate
+from instructvec.evaluation.page.content import ALL, Content, Difference
+from instructvec.page.estimate import Estimate
 
 
 class Standing(NamedTuple):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from instructvec.evaluation.page.content import Content, Estimate, Model, Result, Reworded
-from instructvec.evaluation.page.drawing import Axis, Bar, Mark, axis_over, glyph, lollipops, scale, strip
+from instructvec.evaluation.page.content import Content, Model, Result, Reworded
 from instructvec.evaluation.page.effects import (
     CONTROLS,
     DETAIL,
@@ -22,7 +21,10 @@ from instructvec.evaluation.page.effects import (
 )
 from instructvec.evaluation.page.headline import name_of
 from instructvec.evaluation.page.kinds import title
-from instructvec.evaluation.page.markup import (
+from instructvec.evaluation.robustness import is_reworded
+from instructvec.page.drawing import Axis, Bar, Mark, axis_over, glyph, lollipops, scale, strip
+from instructvec.page.estimate import Estimate
+from instructvec.page.markup import (
     Html,
     cell,
     element,
@@ -34,7 +36,6 @@ from instructvec.evaluation.page.markup import (
     table,
     wrapping,
 )
-from instructvec.evaluation.robustness import is_reworded
 
 _ABLATIONS = {
     "none": ("square", "no instruction"),

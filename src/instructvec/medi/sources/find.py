@@ -7,7 +7,7 @@ whether it is gzipped or not, so that any checkout or copy of a public collectio
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class DataFolders:
             if not folder.is_dir():
                 raise FileError(f"{folder}: no such folder; give folders that hold data, at any depth")
             names: dict[str, list[Path]] = {}
-            for path in _below(folder):
+            for path in files_below(folder):
                 names.setdefault(_plain(path.name), []).append(path)
             self._by_name.append(names)
 
@@ -47,12 +47,17 @@ class DataFolders:
             return []
         if entry.folder is not None and (beside := _beside(entry.folder, pattern)):
             return beside
+        *folders, wanted = Path(pattern).parts
         for names in self._by_name:
-            found = [
-                path
-                for name in _matching(names, _plain(Path(pattern).name))
-                for path in _only(names[name], pattern, entry)
-            ]
+            found = []
+            for name in _matching(names, _plain(wanted)):
+                inside = [path for path in names[name] if _is_inside(path, folders)]
+                if len(inside) > 1:
+                    raise FileError(
+                        f"{inside[0]} and {inside[1]}: two files of one name, and {entry.name!r} is read from "
+                        f"{pattern!r}; keep one of them below the data folder, or give a narrower folder"
+                    )
+                found += inside
             if found:
                 return sorted(found)
         return []
@@ -71,12 +76,18 @@ def identity(paths: Iterable[Path]) -> list[dict[str, Any]]:
     """Whether they are the same files as in an earlier run: names, sizes and times, no folders."""
     found = []
     for path in paths:
-        status = path.stat()
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
         found.append({"name": path.name, "bytes": status.st_size, "mtime_ns": status.st_mtime_ns})
     return found
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files of a folder at any depth, sorted, hidden ones passed over; of a file, itself."""
+    if folder.is_file():
+        yield folder
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(root) / name for name in sorted(names) if not name.startswith("."))
@@ -86,31 +97,25 @@ def _plain(name: str) -> str:
     return name.removesuffix(".gz")
 
 
-def _matching(names: Iterable[str], pattern: str) -> list[str]:
-    if any(character in pattern for character in "*?["):
-        return [name for name in names if fnmatchcase(name, pattern)]
-    return [pattern] if pattern in names else []
+def _matching(names: Mapping[str, Any], pattern: str) -> list[str]:
+    if pattern in names:  # which may have a "[" in it
+        return [pattern]
+    return [name for name in names if fnmatchcase(name, pattern)]
 
 
-def _only(paths: list[Path], pattern: str, entry: Dataset) -> list[Path]:
-    """The one file of a name; of several the one in the folder that the pattern names, if it names one."""
-    if len(paths) == 1:
-        return paths
-    folders = Path(pattern).parts[:-1]
-    inside = [path for path in paths if folders and path.parts[-1 - len(folders) : -1] == folders]
-    if len(inside) == 1:
-        return inside
-    raise FileError(
-        f"{paths[0]} and {paths[1]}: two files of one name, and {entry.name!r} is read from {pattern!r}; "
-        "keep one of them below the data folder, or give a narrower folder"
-    )
+def _is_inside(path: Path, folders: Sequence[str]) -> bool:
+    """Whether the last folders of a path are these, which may be patterns."""
+    there = path.absolute().parent.parts[-len(folders) :] if folders else ()
+    return len(there) == len(folders) and all(map(fnmatchcase, there, folders))
 
 
 def _beside(folder: Path, pattern: str) -> list[Path]:
     """Files at a path relative to the registry that names them, or at an absolute one."""
-    path = Path(pattern)
-    if path.is_absolute():
-        return [path] if path.is_file() else []
-    return sorted(one for one in folder.glob(pattern) if one.is_file()) or sorted(
-        one for one in folder.glob(pattern + ".gz") if one.is_file()
-    )
+    plain = _plain(pattern)
+    for one in dict.fromkeys((pattern, plain, f"{plain}.gz")):
+        if (folder / one).is_file():
+            return [folder / one]
+        found = [] if Path(one).is_absolute() else [path for path in folder.glob(one) if path.is_file()]
+        if found:
+            return sorted(found)
+    return []

@@ -22,3 +22,17 @@ class Row(NamedTuple):
     second: str
     others: tuple[str, ...]
     where: str
+
+
+def is_writable(text: str) -> bool:
+    """Whether a text can be written as UTF-8: half a surrogate pair, which JSON can spell, cannot.
+
+    Example:
+        >>> is_writable("yes"), is_writable(chr(0xD83D))
+        (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

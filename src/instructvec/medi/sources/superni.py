@@ -1,8 +1,8 @@
 """Task files of Super-NaturalInstructions -> what a task is, and its inputs with their outputs.
 
 Knows the upstream file format; nothing of mining. A task's outputs are labels where few of them serve many
-instances. Where they are option letters, which mean nothing from one question to the next, the option's own text
-stands for them. Source: Wang et al. 2022, https://github.com/allenai/natural-instructions (tasks/README.md).
+instances; option letters are spelled out before, by ``options``.
+Source: Wang et al. 2022, https://github.com/allenai/natural-instructions (tasks/README.md).
 """
 
 from __future__ import annotations
@@ -18,22 +18,15 @@ from typing import Any
 
 from instructvec.corpus.records import kind_of
 from instructvec.errors import FileError
-from instructvec.medi.problems import Problem, Problems
+from instructvec.medi.problems import Code, Problem, Problems
 from instructvec.medi.registry import Dataset, Source
-from instructvec.medi.sources.rows import Row
+from instructvec.medi.sources.options import spelled_out
+from instructvec.medi.sources.rows import Row, is_writable
 
 MAX_LABELS = 60
 """Distinct outputs that may still be labels."""
 MIN_ROWS_A_LABEL = 4.0
 """Instances a distinct output must serve on average to be a label."""
-_RESOLVED = 0.9
-"""Share of a task's letters that must be found among the options before texts stand for them."""
-_LETTER = re.compile(r"\(?(?:option )?([A-Ja-j1-9])\)?\.?", re.IGNORECASE)
-_OPTION = re.compile(
-    r"(?:^|(?<=[\s,;:?.\[]))(?:\(?([A-Ja-j1-9])(?:\s?\)|\.|:(?=\s))|<([1-9])>)\s*(?=\S)", re.MULTILINE
-)
-_BARE_OPTIONS = re.compile(r"\boptions?\s*:(?P<options>.*)", re.IGNORECASE | re.DOTALL)
-_BARE_OPTION = re.compile(r"(?:^|(?<=\s))([A-J])\s+(?=\S)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +54,9 @@ def read_task(path: Path) -> Task:
         raise FileError(
             f"{path}: holds {kind_of(content)}; expected the object of a Super-NaturalInstructions task"
         )
-    instances = content.get("Instances")
+    if "Instances" not in content:
+        raise FileError(f"{path}: the key 'Instances' is missing; expected a Super-NaturalInstructions task")
+    instances = content["Instances"]
     if not isinstance(instances, list):
         raise FileError(f"{path}: the key 'Instances' holds {kind_of(instances)}; expected a list of instances")
     return Task(
@@ -98,25 +93,6 @@ def are_labels(outputs: Sequence[str]) -> bool:
     return 0 < distinct <= MAX_LABELS and len(outputs) >= MIN_ROWS_A_LABEL * distinct
 
 
-def spelled_out(inputs: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    """Outputs, with option letters replaced by the texts of the options they stand for.
-
-    A letter is the same label in every question but never the same answer. Outputs stay as they are unless nearly
-    all of them are letters found among the options of their input.
-
-    Example:
-        >>> spelled_out(["Sky? (A) blue (B) green", "Grass? (A) blue (B) green"], ["A", "B"])
-        ['blue', 'green']
-    """
-    letters = [_LETTER.fullmatch(output) for output in outputs]
-    if not outputs or not all(letters):
-        return list(outputs)
-    texts = [_options(text).get(letter[1].lower()) for text, letter in zip(inputs, letters, strict=True) if letter]
-    if sum(text is not None for text in texts) < _RESOLVED * len(texts):
-        return list(outputs)
-    return [output if text is None else text for output, text in zip(outputs, texts, strict=True)]
-
-
 def entry_of(task: Task) -> Dataset:
     """An entry for a task that no registry has, its instructions made from its own category and definition.
 
@@ -136,7 +112,7 @@ def entry_of(task: Task) -> Dataset:
         instruction=f"Represent the {domain + ' ' if domain else ''}input for {job}: ",
         paraphrases=tuple(dict.fromkeys(filter(None, (
             f"{start} " if start else "",
-            f"Represent the input for {job}: ",
+            f"Represent the input for {job}: " if domain else "",
             f"{job.capitalize()}: ",
             f"Embed this text by what {job} needs of it: ",
         )))),
@@ -162,8 +138,8 @@ def _json(path: Path) -> Any:
         raise FileError(f"{path}: not UTF-8 (byte {error.start}); expected UTF-8, convert the file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise FileError(f"{path}: the gzip stream is damaged or cut off ({error}); fetch it again") from None
-    except RecursionError:
-        raise FileError(f"{path}: JSON nested too deeply; expected a Super-NaturalInstructions task") from None
+    except (RecursionError, ValueError) as error:
+        raise FileError(f"{path}: JSON that cannot be read ({error}); fetch the file again") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
 
@@ -182,39 +158,30 @@ def _pair(dataset: str, instance: Any, where: str, problems: Problems) -> tuple[
     if not isinstance(instance, dict):
         problems.add(Problem("broken_row", dataset, where, f"holds {kind_of(instance)}; expected an object"))
         return None
+    texts: list[str] = []
     for key in ("input", "output"):
-        if key not in instance:
-            problems.add(Problem("missing_field", dataset, where, f"the key {key!r} is missing"))
+        value = instance.get(key)
+        if key == "output" and isinstance(value, list):
+            value = value[0] if value else ""
+        objection = _objection(key, instance, value)
+        if objection is not None:
+            code, reason = objection
+            problems.add(Problem(code, dataset, where, reason))
             return None
-    outputs = instance["output"] if isinstance(instance["output"], list) else [instance["output"]]
-    text, output = instance["input"], outputs[0] if outputs else ""
-    if not isinstance(text, str) or not isinstance(output, str):
-        problems.add(Problem("broken_row", dataset, where, "'input' and 'output' must be text"))
-        return None
-    text, output = text.strip(), output.strip()
-    if not text:
-        problems.add(Problem("empty_text", dataset, where, "'input' is empty"))
-        return None
-    if not output:
-        problems.add(Problem("empty_output", dataset, where, "'output' is empty"))
-        return None
-    return text, output
+        texts.append(str(value).strip())
+    return texts[0], texts[1]
 
 
-def _options(text: str) -> dict[str, str]:
-    """The options of a multiple-choice question: letter -> text, up to the next option or the end of its line."""
-    found = list(_OPTION.finditer(text))
-    if not found and (bare := _BARE_OPTIONS.search(text)):  # "Options: A tool shed B tool kit"
-        text = bare["options"]
-        found = list(_BARE_OPTION.finditer(text))
-    options = {}
-    for match, following in zip(found, [*found, None][1:], strict=True):
-        end = following.start() if following else len(text)
-        option = text[match.end() : end].partition("\n")[0].strip(" \t\n,;[]'\"")
-        letter = next(one for one in match.groups() if one)
-        if option:
-            options[letter.lower()] = option
-    return options
+def _objection(key: str, instance: Mapping[str, Any], value: Any) -> tuple[Code, str] | None:
+    if key not in instance:
+        return "missing_field", f"the key {key!r} is missing"
+    if not isinstance(value, str):
+        return "broken_row", f"{key!r} is {kind_of(value)}; expected text"
+    if not is_writable(value):
+        return "broken_row", f"{key!r} has half a surrogate pair; expected Unicode text"
+    if not value.strip():
+        return "empty_text" if key == "input" else "empty_output", f"{key!r} is empty"
+    return None
 
 
 def _start_of(definition: str) -> str:

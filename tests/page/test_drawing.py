@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from instructvec.evaluation.page import drawing
-from instructvec.evaluation.page.content import Estimate
-from instructvec.evaluation.page.drawing import Axis, Bar, Mark, axis_over
+from instructvec.page import drawing
+from instructvec.page.drawing import Axis, Bar, Mark, axis_over
+from instructvec.page.estimate import Estimate
 
 HOSTILE = "</title><script>alert('x')</script> & \"quoted\""
 PERCENT = Axis(0.0, 100.0)

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from instructvec.evaluation.page.content import Estimate
-from instructvec.evaluation.page.markup import (
+from instructvec.page.estimate import Estimate
+from instructvec.page.markup import (
     Attributes,
     Child,
     Html,

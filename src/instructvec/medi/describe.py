@@ -1,0 +1,169 @@
+"""What a build took, left out and made -> the manifest.
+
+Knows the manifest's form; nothing of how the figures came about.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from instructvec.extras import version_of
+from instructvec.medi.choosing import Input
+from instructvec.medi.config import BuildConfig
+from instructvec.medi.manifest import FORMAT_VERSION
+from instructvec.medi.registry import Dataset
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_VERSIONS = ("instructvec", "numpy", "pyarrow", "rensa", "datasets")
+
+
+@dataclass(slots=True)
+class Taken:
+    """What is known of a dataset while it goes through the stages of a build.
+
+    Attributes:
+        given: the entry and its files.
+        rows_key: what its rows are made from.
+        facts: what was read and left out.
+        keep: (rows,) bool, which rows are no duplicates.
+        mined_key: what its triplets are made from.
+        mined: by which rule, and why rows gave none.
+        n_triplets: before caps.
+    """
+
+    given: Input
+    rows_key: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    keep: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    mined_key: str = ""
+    mined: dict[str, Any] = field(default_factory=dict)
+    n_triplets: int = 0
+
+    @property
+    def entry(self) -> Dataset:
+        """The dataset."""
+        return self.given.entry
+
+
+class Contrasted(NamedTuple):
+    """Rows of two datasets about the same texts, and what is known of them."""
+
+    a: str
+    b: str
+    table: pa.Table
+    facts: dict[str, Any]
+
+
+def described(
+    config: BuildConfig,
+    datasets: Sequence[Taken],
+    contrasts: Sequence[Contrasted],
+    *,
+    job: str,
+    contract: Mapping[str, Any],
+    rules: Counter[tuple[str, str]],
+    weights: Mapping[str, float],
+    protected: Sequence[Mapping[str, Any]],
+    check: Mapping[str, Any] | None,
+    shards: Sequence[Mapping[str, Any]],
+    original: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """The manifest of a mixture.
+
+    Args:
+        config: what was asked for.
+        datasets: what took part.
+        contrasts: what pairs of them gave.
+        job: what tells whether another build would be the same.
+        contract: of the miner's vectors.
+        rules: (dataset, rule) -> rows of the mixture.
+        weights: dataset -> the share that a trainer should draw.
+        protected: evaluation folders, and how often rows hit them.
+        check: what the independent check found.
+        shards: name, rows, bytes and hash of each.
+        original: what ``medi-data.json`` holds, if it was asked for: rows, rows it cannot hold, and rows whose
+            instruction the original's training code refuses.
+    """
+    listed = [_dataset(one, rules, weights.get(one.entry.name, 0.0)) for one in datasets]
+    by_rule: Counter[str] = Counter()
+    for (_, rule), count in rules.items():
+        by_rule[rule] += count
+    return {
+        "format_version": FORMAT_VERSION,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "versions": {name: version for name in _VERSIONS if (version := version_of(name))},
+        "job": job,
+        "seed": config.seed,
+        "options": _options(config),
+        "model": dict(contract),
+        "totals": {
+            "datasets": sum(one["triplets"] > 0 for one in listed),
+            "available": sum(one.n_triplets for one in datasets),
+            "triplets": sum(rules.values()),
+            "rules": dict(sorted(by_rule.items())),
+            "kinds": _summed(listed, "kind"),
+        },
+        "datasets": listed,
+        "contrasts": [
+            {"a": one.a, "b": one.b, "shared": one.facts["shared"], "rows": one.table.num_rows}
+            for one in contrasts
+        ],
+        "protected": list(protected),
+        "check": check,
+        "licences": _summed(listed, "licence"),
+        "shards": list(shards),
+        "medi_json": original,
+    }
+
+
+def _dataset(one: Taken, rules: Counter[tuple[str, str]], weight: float) -> dict[str, Any]:
+    entry = one.entry
+    own = {rule: count for (name, rule), count in rules.items() if name == entry.name}
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "symmetric": entry.symmetric,
+        "domain": entry.domain,
+        "text_type": entry.text_type,
+        "document_type": entry.document_type,
+        "licence": entry.licence,
+        "redistribution": entry.redistribution,
+        "commercial": entry.commercial,
+        "source": str(entry.source),
+        "note": entry.note,
+        "instruction": entry.instruction,
+        "wordings": len(entry.query.all),
+        "files": one.facts["files"],
+        "read": one.facts["read"],
+        "dropped": one.facts["dropped"],
+        "rows": int(one.keep.sum()),
+        "available": {one.mined["rule"]: one.n_triplets},
+        "mining": {name: value for name, value in one.mined.items() if name not in ("rule", "rows")},
+        "rules": own,
+        "triplets": sum(own.values()),
+        "weight": round(weight, 8),
+        "problems": one.facts["problems"],
+    }
+
+
+def _summed(listed: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
+    """Rows of the mixture by some property of their dataset, most first."""
+    counts: Counter[str] = Counter()
+    for one in listed:
+        counts[one[key]] += one["triplets"]
+    return dict(counts.most_common())
+
+
+def _options(config: BuildConfig) -> dict[str, Any]:
+    """What was asked for, without the places where things are."""
+    places = ("out", "cache", "data", "registries", "against")
+    return {name: value for name, value in asdict(config).items() if name not in places}
