@@ -1,4 +1,4 @@
-"""Same text, other goal: which datasets may be contrasted, and that rows come in pairs only their goal tells apart."""
+"""Same text, other goal: which datasets may be contrasted, and rows in pairs that only their goal tells apart."""
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +39,8 @@ SUMMARIES = entry("summaries", symmetric=False, document_type="summary")
     [
         (LABELS, OTHER_LABELS, True),
         (LABELS, entry("mood_too", "label", instruction=LABELS.instruction), False),
-        (LABELS, SYMMETRIC, True),
-        (TASK, ANSWERS, True),
+        (LABELS, SYMMETRIC, False),
+        (TASK, ANSWERS, False),
         (TASK, LABELS, True),
         (SYMMETRIC, ALSO_SYMMETRIC, False),
         (SYMMETRIC, ANSWERS, True),

@@ -162,14 +162,13 @@ def test_task_with_few_outputs_takes_the_rule_for_classes(vectors_of):
     )
 
 
+# Few enough of one output that it is an answer of its own.
+REST = [f"input {n} r{n} s{n} t{n}" for n in range(8)]
+
+
 def test_task_of_texts_takes_the_rule_for_outputs(vectors_of):
-    inputs = ["one a b c", "two d e f", "three a b g", "four h i j"]
-    outputs = [
-        "the red house on a hill",
-        "the red house on a hill",
-        "some other sad long tale",
-        "it rains all day today",
-    ]
+    inputs = ["one a b c", "two d e f", "three a b g", *REST]
+    outputs = ["the red house on a hill"] * 2 + [f"o{n} p{n} q{n} u{n} v{n}" for n in range(9)]
     found = mine(entry("superni"), table(inputs, outputs), vectors_of, OPTIONS)
     assert rules(found) == {"text_output"}
     assert [row[:2] for row in triplets(found)] == [(inputs[0], inputs[1]), (inputs[1], inputs[0])]
@@ -199,11 +198,12 @@ def test_task_whose_outputs_are_all_shared_by_many_gives_nothing(vectors_of):
 
 def test_numbers_are_alike_only_if_they_are_equal(vectors_of):
     def near(texts):
-        """A model to which all numbers are one."""
-        return vectors_of(["number" if text.isdigit() else text for text in texts])
+        """A model to which numbers are much alike."""
+        return vectors_of(["a number is a number " + text if text.isdigit() else text for text in texts])
 
-    inputs = ["one a b c", "two d e f", "three a b g", "four h i j", "five k l m", "six n o p"]
-    found = mine(entry("superni"), table(inputs, ["1995", "1995", "1996", "7", "8", "9"]), near, OPTIONS)
+    inputs = ["one a b c", "two d e f", "three a b g", *REST]
+    outputs = ["1995", "1995", *(str(n) for n in range(1996, 2005))]
+    found = mine(entry("superni"), table(inputs, outputs), near, OPTIONS)
     assert [row[:2] for row in triplets(found)] == [(inputs[0], inputs[1]), (inputs[1], inputs[0])]
 
 

@@ -15,6 +15,12 @@ from instructvec.medi.mix import WrongInstructions, allocate, draw_wordings, fin
 from instructvec.medi.registry import Dataset, Source, Wordings
 from instructvec.medi.triplets import from_table, schema
 
+
+def unlike(texts):
+    """Vectors of texts none of which is like another."""
+    return np.eye(len(texts))
+
+
 SIZES = {"a": 10, "b": 40, "c": 90}
 
 
@@ -248,7 +254,7 @@ ENTRIES = [
 
 def wrong_rows(at, n, share, seed=0):
     table = finished(ENTRIES[at], mined(n), np.arange(n), 0.5, rng())
-    return table, WrongInstructions(ENTRIES).of(at, table, share, rng(seed))
+    return table, WrongInstructions(ENTRIES, unlike).of(at, table, share, rng(seed))
 
 
 def test_wrong_instruction_is_of_another_job_on_the_positives_text():
@@ -272,12 +278,21 @@ def test_wrong_instruction_varies_over_all_wordings():
 def test_wrong_instruction_of_an_asymmetric_dataset_is_one_for_documents():
     entries = [two_sided("a"), two_sided("b", "being found by its summary"), entry("c")]
     table = finished(entries[0], mined(50), np.arange(50), 0.5, rng())
-    found = WrongInstructions(entries).of(0, table, 1, rng())
+    found = WrongInstructions(entries, unlike).of(0, table, 1, rng())
     assert {row.negative.instruction for row in from_table(found)} <= set(entries[1].document.all)
 
 
 def test_no_other_job_or_no_share_gives_no_rows():
     assert wrong_rows(1, 10, 0)[1].num_rows == 0
     table = finished(ENTRIES[0], mined(10), np.arange(10), 0.5, rng())
-    assert WrongInstructions(ENTRIES[:1]).of(0, table, 1, rng()).num_rows == 0
-    assert WrongInstructions(ENTRIES).of(0, table.slice(0, 0), 1, rng()).schema == schema()
+    assert WrongInstructions(ENTRIES[:1], unlike).of(0, table, 1, rng()).num_rows == 0
+    assert WrongInstructions(ENTRIES, unlike).of(0, table.slice(0, 0), 1, rng()).schema == schema()
+
+
+def test_an_instruction_that_lies_near_the_own_one_is_not_taken_for_another_job():
+    table = finished(ENTRIES[0], mined(10), np.arange(10), 0.5, rng())
+
+    def alike(texts):
+        return np.ones((len(texts), 1))
+
+    assert WrongInstructions(ENTRIES, alike).of(0, table, 1, rng()).num_rows == 0

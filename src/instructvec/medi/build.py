@@ -157,7 +157,7 @@ class _Build:
         self._contract = contract_key(vectors.contract)
         self._against = [identity(files_below(path)) for path in config.against]
         self.datasets = [Taken(one, self._rows_key(one)) for one in inputs]
-        options = asdict(replace(config, out=Path(), cache=None, data=(), registries=(), against=()))
+        options = asdict(replace(config, out=Path("out"), cache=None, data=(), registries=(), against=()))
         self.job = digest(
             [REVISION, _plain(options), self._contract, self._against]
             + [[_plain(asdict(one.given.entry)), one.rows_key] for one in self.datasets]
@@ -189,25 +189,24 @@ class _Build:
     def _prepare(self) -> None:
         self._progress.stage("reading", len(self.datasets))
         for one in self.datasets:
-            facts = self.work.facts("rows", one.entry.name, one.rows_key)
-            if facts is None:
-                made = prepare(
-                    one.entry,
-                    one.given.paths,
-                    self.config.filters,
-                    self._protected,
-                    self._problems,
-                    limit=self.config.hub_rows,
-                    seed=self.config.seed,
-                )
-                facts = self.work.save("rows", one.entry.name, one.rows_key, made.table, made.facts).facts
-            one.facts = facts
+            one.facts = self.work.facts("rows", one.entry.name, one.rows_key) or self._read(one).facts
             self._progress.step(one.entry.name)
 
+    def _read(self, one: Taken) -> Kept:
+        """The rows of a dataset from its files."""
+        made = prepare(
+            one.entry,
+            one.given.paths,
+            self.config.filters,
+            self._protected,
+            self._problems,
+            limit=self.config.hub_rows,
+            seed=self.config.seed,
+        )
+        return self.work.save("rows", one.entry.name, one.rows_key, made.table, made.facts)
+
     def _all_rows(self, one: Taken) -> pa.Table:
-        kept = self.work.load("rows", one.entry.name, one.rows_key)
-        assert kept is not None, "written by the first stage"
-        return kept.table
+        return (self.work.load("rows", one.entry.name, one.rows_key) or self._read(one)).table
 
     # Stage 2: duplicates.
 
@@ -260,18 +259,18 @@ class _Build:
             kept = digest([len(one.keep), np.packbits(one.keep).tobytes().hex()])
             what = [one.rows_key, kept, one.entry.symmetric, options, self.config.pool, self.config.seed]
             one.mined_key = digest([REVISION, what, self._contract])
-            facts = self.work.facts("triplets", one.entry.name, one.mined_key)
-            if facts is None:
-                found = mine(one.entry, self._rows(one), self._vectors, self.config.mining)
-                facts = {**found.facts, "rows": found.table.num_rows}
-                self.work.save("triplets", one.entry.name, one.mined_key, found.table, facts)
-            one.mined, one.n_triplets = facts, facts["rows"]
+            one.mined = self.work.facts("triplets", one.entry.name, one.mined_key) or self._find(one).facts
+            one.n_triplets = one.mined["rows"]
             self._progress.step(one.entry.name)
 
+    def _find(self, one: Taken) -> Kept:
+        """The triplets of a dataset from its rows."""
+        found = mine(one.entry, self._rows(one), self._vectors, self.config.mining)
+        facts = {**found.facts, "rows": found.table.num_rows}
+        return self.work.save("triplets", one.entry.name, one.mined_key, found.table, facts)
+
     def _triplets(self, one: Taken) -> pa.Table:
-        kept = self.work.load("triplets", one.entry.name, one.mined_key)
-        assert kept is not None, "written by the stage before"
-        return kept.table
+        return (self.work.load("triplets", one.entry.name, one.mined_key) or self._find(one)).table
 
     # Stage 4: same text, other goal.
 
@@ -288,7 +287,9 @@ class _Build:
         pairs = [
             shared
             for shared in shared_texts(ids, min_shared=MIN_SHARED)
-            if may_contrast(by_name[shared.dataset_a].entry, by_name[shared.dataset_b].entry)
+            if by_name[shared.dataset_a].n_triplets
+            and by_name[shared.dataset_b].n_triplets
+            and may_contrast(by_name[shared.dataset_a].entry, by_name[shared.dataset_b].entry)
         ]
         self._progress.stage("contrasts", len(pairs))
         found = []
@@ -330,7 +331,7 @@ class _Build:
         counts = allocate({one.entry.name: one.n_triplets for one in self.datasets}, self.config.mixture)
         weight_of = weights(counts, self.config.mixture)
         writer = MixtureWriter(self.config.out, self.config.shard_rows)
-        wrong = WrongInstructions([one.entry for one in self.datasets])
+        wrong = WrongInstructions([one.entry for one in self.datasets], self._vectors)
         rules: Counter[tuple[str, str]] = Counter()
 
         def add(table: pa.Table) -> None:

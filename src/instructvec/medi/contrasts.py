@@ -2,7 +2,7 @@
 
 Knows which datasets may be contrasted and how; the rules themselves are in ``mining.goals``. Two datasets with the
 same kind of answer (two sets of paraphrases, two of summaries) are no contrast: what one calls a match the other
-would too.
+would too. Nor are labelled texts and pairs: a question's answer has the question's topic.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ def may_contrast(a: Dataset, b: Dataset) -> bool:
         ...     return Dataset(name, kind, "MIT", f"Represent the text for {objective}: ", Source(file="x"))
         >>> may_contrast(entry("a", "finding a paraphrase"), entry("b", "finding a simpler one"))
         False
-        >>> may_contrast(entry("a", "finding a paraphrase"), entry("b", "topic", kind="label"))
+        >>> may_contrast(entry("a", "its mood", kind="label"), entry("b", "its topic", kind="label"))
         True
     """
     one_sided = ("label", "superni")
     if a.kind in one_sided or b.kind in one_sided:
-        return a.instruction != b.instruction
+        return a.kind in one_sided and b.kind in one_sided and a.instruction != b.instruction
     return a.symmetric != b.symmetric or (not a.symmetric and a.document_type != b.document_type)
 
 

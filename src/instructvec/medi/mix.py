@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.medi.config import Mixture
+from instructvec.medi.mine import VectorsOf
 from instructvec.medi.mining import wrong_instructions
 from instructvec.medi.registry import Dataset, Wordings
 from instructvec.medi.search import NO_ROW
@@ -22,6 +23,10 @@ from instructvec.medi.triplets import schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+MAX_INSTRUCTION_COSINE = 0.7
+"""From which cosine on two instructions may mean the same job."""
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
@@ -179,12 +184,17 @@ def _table(entry: Dataset, chosen: pa.Table, query: pa.Array, document: pa.Array
 class WrongInstructions:
     """Rows whose negative is the positive's own text, under the instruction of another job.
 
+    Two wordings of one job ("finding a duplicate", "retrieving the same question") are no contrast, so
+    instructions that lie near each other are not taken for each other's opposite.
+
     Args:
         entries: the datasets of the mixture.
+        vectors_of: texts -> (n, d) unit vectors, which tell how alike two instructions are.
     """
 
-    def __init__(self, entries: Sequence[Dataset]) -> None:
+    def __init__(self, entries: Sequence[Dataset], vectors_of: VectorsOf) -> None:
         self._entries = entries
+        self._vectors = vectors_of([entry.document.instruction for entry in entries]).astype(np.float32)
         self._text_types = [entry.document_type or entry.text_type for entry in entries]
         self._objectives = [entry.document.instruction.partition(" for ")[2] for entry in entries]
 
@@ -194,7 +204,8 @@ class WrongInstructions:
 
         datasets = np.full(table.num_rows, at)
         other = wrong_instructions(datasets, self._text_types, self._objectives, rng=rng, share=share)
-        rows = np.flatnonzero(other != NO_ROW)
+        is_other_job = self._vectors[other] @ self._vectors[at] < MAX_INSTRUCTION_COSINE
+        rows = np.flatnonzero((other != NO_ROW) & is_other_job)
         sentences = [rng.choice(self._entries[one].document.all) for one in other[rows]]
         chosen = table.take(rows)
         n = len(rows)
