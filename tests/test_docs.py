@@ -1,5 +1,6 @@
 """What the documentation says exists, and what exists is documented."""
 
+import argparse
 import re
 import shlex
 from importlib import import_module
@@ -16,9 +17,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 def options_of(parser):
     """Of a parser and of its actions' own parsers."""
-    inner = [one for action in parser._actions if isinstance(action.choices, dict) for one in action.choices.values()]
     own = {option for action in parser._actions for option in action.option_strings}
-    return own.union(*(options_of(one) for one in inner if hasattr(one, "_actions")))
+    actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return own.union(*(options_of(inner) for action in actions for inner in action.choices.values()))
 
 
 def parser_of(command):

@@ -78,7 +78,9 @@ def test_bundled_entries_without_their_files_are_no_problem(data):
     found, absent = choose(config, problems)
     assert found == []
     assert len(absent) > 800
-    assert f"of the {len(absent)} that were chosen none has its file below {data}" in nothing_left(config, absent)
+    assert f"of the {len(absent)} that were chosen none has its file below {data}" in nothing_left(
+        config, absent, Problems()
+    )
 
 
 def test_inputs_have_their_files_and_their_identity(data, registry):
@@ -167,8 +169,8 @@ def test_choice_is_by_name_kind_and_permission(one, choice, expected):
 
 def test_nothing_left_says_what_to_do(tmp_path):
     config = BuildConfig(out=tmp_path / "out")
-    assert "'medi list' with the same options" in nothing_left(config, [])
-    assert "below no folder at all" in nothing_left(config, ["faq"])
+    assert "'medi list' with the same options" in nothing_left(config, [], Problems())
+    assert "below no folder at all" in nothing_left(config, ["faq"], Problems())
 
 
 @pytest.mark.parametrize("changed", [{"kinds": ("pairs",)}], ids=str)

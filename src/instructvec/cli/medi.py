@@ -101,6 +101,11 @@ def _add_build(actions: Any) -> None:
         help="evaluation folders or files: rows that share a text or eight words in a row with them are left out",
     )  # fmt: skip
     parser.add_argument(
+        "--against-suite", nargs="+", default=[], metavar="SUITE",
+        help="the same of all texts of an evaluation suite: smoke, open, paper, or a .toml file",
+    )  # fmt: skip
+    parser.add_argument("--suite-data", type=Path, metavar="FOLDER", help="where the suites' local data is")
+    parser.add_argument(
         "--strict", action="store_true", help="fail at the first entry, file or row that is broken"
     )
     parser.add_argument("--medi-json", action="store_true", help="also write the original's medi-data.json")
@@ -116,8 +121,7 @@ def _add_build(actions: Any) -> None:
     )
     _add_rows(parser)
     _add_mixture(parser)
-    add_model_options(parser)
-    parser.set_defaults(max_seq_length=MINING_TOKENS)
+    add_model_options(parser, max_seq_length=MINING_TOKENS)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -181,8 +185,8 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
 
 def _add_mixture(parser: argparse.ArgumentParser) -> None:
     mixture = parser.add_argument_group("mixture")
-    mixture.add_argument("--cap", type=positive, metavar="N", help="rows of a dataset at most")
-    mixture.add_argument("--size", type=positive, metavar="N", help="rows of the mixture at most")
+    mixture.add_argument("--cap", type=positive, metavar="N", help="rows of a dataset, contrasts on top")
+    mixture.add_argument("--size", type=positive, metavar="N", help="rows of the mixture, contrasts on top")
     mixture.add_argument(
         "--mixing", choices=("proportional", "temperature", "truncated"), default="truncated",
         help="how --size is shared out, and the weights in the manifest (default: truncated)",
@@ -223,7 +227,7 @@ def _add_inspect(actions: Any) -> None:
     parser.add_argument(
         "--score", action="store_true", help="embed the samples, to find negatives nearer than their positives"
     )
-    add_model_options(parser)
+    add_model_options(parser, max_seq_length=MINING_TOKENS)
 
 
 def _choice(arguments: argparse.Namespace, **more: bool) -> Choice:
@@ -240,13 +244,15 @@ def _choice(arguments: argparse.Namespace, **more: bool) -> Choice:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from instructvec.medi.choosing import is_chosen
+    from instructvec.medi.choosing import check_names, is_chosen
     from instructvec.medi.registry import read_registry
 
     choice = _choice(arguments, hub=True)
+    known = read_registry(arguments.registry, bundled=not arguments.own)
+    check_names(choice, [entry.name for entry in known])
     entries = [
         entry
-        for entry in read_registry(arguments.registry, bundled=not arguments.own)
+        for entry in known
         if is_chosen(entry, choice)
         and _fits(entry.licence, arguments.licence)
         and _fits(entry.domain, arguments.domain)
@@ -295,6 +301,18 @@ def _build(arguments: argparse.Namespace) -> None:
         print(json.dumps(built.manifest, ensure_ascii=False))
 
 
+def _suites(arguments: argparse.Namespace) -> Iterable[Path]:
+    """The texts of suites, as files that a build can be kept clear of."""
+    if not arguments.against_suite:
+        return
+    from instructvec.evaluation.suite import read_suite
+    from instructvec.evaluation.texts import write_texts
+
+    cache = arguments.cache or arguments.out.with_name(arguments.out.name + ".cache")
+    for suite in arguments.against_suite:
+        yield write_texts(read_suite(suite), arguments.suite_data, cache / "suites")
+
+
 def _config(arguments: argparse.Namespace) -> BuildConfig:
     from instructvec.medi.config import BuildConfig, MiningOptions, Mixture
     from instructvec.medi.filters import Filters
@@ -326,7 +344,7 @@ def _config(arguments: argparse.Namespace) -> BuildConfig:
             truncate_at=arguments.truncate_at,
             paraphrases=arguments.paraphrases,
         ),
-        against=tuple(arguments.against),
+        against=(*arguments.against, *_suites(arguments)),
         seed=arguments.seed,
         strict=arguments.strict,
         medi_json=arguments.medi_json,
@@ -337,7 +355,9 @@ def _config(arguments: argparse.Namespace) -> BuildConfig:
 def _summary(built: Built, config: BuildConfig) -> Iterable[str]:
     manifest = built.manifest
     totals = manifest["totals"]
-    dropped = _summed(one["dropped"] for one in manifest["datasets"])
+    dropped = _summed(
+        [one["dropped"] for one in manifest["datasets"]] + [one["reasons"] for one in manifest["left_out"]]
+    )
     yield (
         f"{config.out}: {'unchanged, ' if built.unchanged else ''}{totals['triplets']:,} rows of "
         f"{totals['datasets']:,} datasets ({totals['available']:,} triplets before caps)"
@@ -353,10 +373,13 @@ def _summary(built: Built, config: BuildConfig) -> Iterable[str]:
         yield f"  without a row: {_named(empty)}"
     if built.absent:
         yield f"  not in the data folders: {_named(built.absent)}"
-    problems = [problem for one in manifest["datasets"] for problem in one["problems"]]
-    problems += [str(one) for own in built.problems.examples.values() for one in own if str(one) not in problems]
+    # Datasets may share a file.
+    problems = list(
+        dict.fromkeys(text for one in manifest["left_out"] + manifest["datasets"] for text in one["problems"])
+    )
     if problems:
-        yield f"  could not be used, {len(problems)} examples:"
+        more = f"; {len(problems) - 10} more examples are in manifest.json" if len(problems) > 10 else ""
+        yield f"  could not be used{more}:"
         yield from (f"    - {problem}" for problem in problems[:10])
 
 

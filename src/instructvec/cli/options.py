@@ -48,9 +48,9 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """``--model`` and how to run it."""
-    model = add_engine_options(parser)
+def add_model_options(parser: argparse.ArgumentParser, *, max_seq_length: int | None = None) -> None:
+    """``--model`` and how to run it; ``max_seq_length`` is the default of that option."""
+    model = add_engine_options(parser, max_seq_length=max_seq_length)
     model.add_argument(
         "--model",
         metavar="M",
@@ -59,8 +59,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--revision", help="branch, tag or commit of a hub id")
 
 
-def add_engine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add_engine_options(
+    parser: argparse.ArgumentParser, *, max_seq_length: int | None = None
+) -> argparse._ArgumentGroup:
     """How models are run; returns the group, for options of the same heading."""
+    limit = max_seq_length or "the model's limit"
     model = parser.add_argument_group("model")
     model.add_argument("--backend", choices=("auto", "onnx", "torch"), default="auto", help="default: the fastest")
     model.add_argument("--device", help="such as cpu or cuda:0 (default: what the backend finds)")
@@ -69,7 +72,11 @@ def add_engine_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     )
     model.add_argument("--threads", type=positive, metavar="N", help="processors to use (default: all allowed)")
     model.add_argument(
-        "--max-seq-length", type=positive, metavar="N", help="tokens a text may have (default: the model's limit)"
+        "--max-seq-length",
+        type=positive,
+        default=max_seq_length,
+        metavar="N",
+        help=f"tokens a text may have (default: {limit})",
     )
     model.add_argument(
         "--joining",

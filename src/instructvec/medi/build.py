@@ -11,6 +11,7 @@ unchanged build is recognised without reading a row. Source: Su et al. 2023, sec
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -21,12 +22,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from instructvec.corpus.cache import contract_key, digest
-from instructvec.errors import FileError, InputError
+from instructvec.errors import ConfigError, FileError, InputError
 from instructvec.medi.choosing import Input, choose, nothing_left
 from instructvec.medi.config import BuildConfig
 from instructvec.medi.contrasts import Side, contrast, may_contrast, text_ids
 from instructvec.medi.decontaminate import Protected
-from instructvec.medi.describe import Contrasted, Taken, described
+from instructvec.medi.describe import Contrasted, Taken, described, left_out, nothing_found
 from instructvec.medi.duplicates import RowDuplicates
 from instructvec.medi.formats import write_medi_json
 from instructvec.medi.manifest import MANIFEST, manifest_of
@@ -86,13 +87,11 @@ class Built(NamedTuple):
         manifest: of the mixture.
         unchanged: the same mixture was there already, and nothing was done.
         absent: datasets of the registry whose files are in none of the data folders.
-        problems: what could not be used.
     """
 
     manifest: dict[str, Any]
     unchanged: bool
     absent: list[str]
-    problems: Problems
 
 
 def build(config: BuildConfig, encoder: Encoder, progress: Progress | None = None) -> Built:
@@ -104,30 +103,41 @@ def build(config: BuildConfig, encoder: Encoder, progress: Progress | None = Non
         progress: told how far it is.
 
     Returns:
-        The manifest and what could not be used.
+        The manifest, and whether it was there before.
 
     Raises:
         FileError: a data folder or registry that cannot be read; under ``strict`` anything that cannot be used.
-        InputError: no dataset is left.
+        InputError: no dataset is left, or none that gave a row; an earlier mixture then stays.
+        ConfigError: the cache is inside the mixture's folder, which is replaced whole.
         OutputExists: something else than a mixture is at ``config.out``.
     """
     check_replaceable(config.out)
+    _check_cache(config)
     problems = Problems(strict=config.strict)
     inputs, absent = choose(config, problems)
     if not inputs:
-        raise InputError(nothing_left(config, absent))
+        raise InputError(nothing_left(config, absent, problems))
     progress = progress or Silent()
     vectors = TextVectors(encoder, config.working_folder / "vectors", on_texts=progress.encoded)
     making = _Build(config, inputs, vectors, problems, progress)
-    earlier = _earlier(config.out, making.job)
+    earlier = _earlier(config, making.job)
     if earlier is not None:
-        return Built(earlier, True, absent, problems)
+        return Built(earlier, True, absent)
     with making.work.held():
-        return Built(making.run(), False, absent, problems)
+        return Built(making.run(), False, absent)
 
 
-def _earlier(out: Path, job: str) -> dict[str, Any] | None:
-    """The manifest at ``out``, if it is of this very job and whole."""
+def _check_cache(config: BuildConfig) -> None:
+    out, cache = config.out.resolve(), config.working_folder.resolve()
+    if cache.is_relative_to(out):
+        raise ConfigError(f"cache is {cache}, inside {out}, which is replaced whole; give a folder beside it")
+
+
+def _earlier(config: BuildConfig, job: str) -> dict[str, Any] | None:
+    """The manifest at ``out``, if it is of this very job and whole, and nothing is left to tidy up."""
+    out = config.out.resolve()
+    if out.with_name(f"{out.name}.earlier").exists() or (config.medi_json and not (out / MEDI_JSON).is_file()):
+        return None
     try:
         found = manifest_of(out)
     except FileError:
@@ -152,15 +162,17 @@ class _Build:
         self.config = config
         self.work = Work(config.working_folder)
         self._vectors = vectors
-        self._problems = problems
         self._progress = progress
         self._contract = contract_key(vectors.contract)
-        self._against = [identity(files_below(path)) for path in config.against]
+        self._against = [[path.resolve().name, identity(files_below(path))] for path in config.against]
         self.datasets = [Taken(one, self._rows_key(one)) for one in inputs]
+        self.left_out = left_out(problems)
         options = asdict(replace(config, out=Path("out"), cache=None, data=(), registries=(), against=()))
+        entries = [replace(one.entry, origin="", folder=None) for one in self.datasets]
         self.job = digest(
             [REVISION, _plain(options), self._contract, self._against]
-            + [[_plain(asdict(one.given.entry)), one.rows_key] for one in self.datasets]
+            + [[_plain(asdict(entry)), one.rows_key] for entry, one in zip(entries, self.datasets, strict=True)]
+            + [[one["name"], one["reasons"]] for one in self.left_out]
         )
 
     @cached_property
@@ -173,10 +185,16 @@ class _Build:
 
     def run(self) -> dict[str, Any]:
         """All stages."""
-        self._prepare()
-        self._leave_out_duplicates()
-        self._mine()
-        return self._mix(self._contrast())
+        # The writer comes first: what is in its way, or was left by a killed build, shows before hours of work.
+        writer = MixtureWriter(self.config.out, self.config.shard_rows)
+        try:
+            self._prepare()
+            self._leave_out_duplicates()
+            self._mine()
+            return self._mix(self._contrast(), writer)
+        except BaseException:
+            shutil.rmtree(writer.folder, ignore_errors=True)
+            raise
 
     # Stage 1: rows.
 
@@ -199,7 +217,7 @@ class _Build:
             one.given.paths,
             self.config.filters,
             self._protected,
-            self._problems,
+            Problems(strict=self.config.strict),  # its own: what is kept must not depend on the registry's
             limit=self.config.hub_rows,
             seed=self.config.seed,
         )
@@ -254,14 +272,18 @@ class _Build:
 
     def _mine(self) -> None:
         self._progress.stage("mining", len(self.datasets))
-        options = _plain(asdict(replace(self.config.mining, other_goal=0, wrong_instruction=0)))
+        options = _plain(asdict(replace(self.config.mining, pool=None, other_goal=0, wrong_instruction=0)))
         for one in self.datasets:
             kept = digest([len(one.keep), np.packbits(one.keep).tobytes().hex()])
-            what = [one.rows_key, kept, one.entry.symmetric, options, self.config.pool, self.config.seed]
+            pool = self.config.pool
+            drawn = [pool, self.config.seed] if pool is not None and one.keep.sum() > pool else None
+            what = [one.rows_key, kept, one.entry.symmetric, options, drawn]
             one.mined_key = digest([REVISION, what, self._contract])
             one.mined = self.work.facts("triplets", one.entry.name, one.mined_key) or self._find(one).facts
             one.n_triplets = one.mined["rows"]
             self._progress.step(one.entry.name)
+        if not any(one.n_triplets for one in self.datasets):
+            raise InputError(nothing_found(self.datasets))
 
     def _find(self, one: Taken) -> Kept:
         """The triplets of a dataset from its rows."""
@@ -327,10 +349,9 @@ class _Build:
 
     # Stage 5: the mixture.
 
-    def _mix(self, contrasts: Sequence[Contrasted]) -> dict[str, Any]:
+    def _mix(self, contrasts: Sequence[Contrasted], writer: MixtureWriter) -> dict[str, Any]:
         counts = allocate({one.entry.name: one.n_triplets for one in self.datasets}, self.config.mixture)
         weight_of = weights(counts, self.config.mixture)
-        writer = MixtureWriter(self.config.out, self.config.shard_rows)
         wrong = WrongInstructions([one.entry for one in self.datasets], self._vectors)
         rules: Counter[tuple[str, str]] = Counter()
 
@@ -360,6 +381,7 @@ class _Build:
             self.config,
             self.datasets,
             contrasts,
+            self.left_out,
             job=self.job,
             contract=self._contract,
             rules=rules,
@@ -406,7 +428,9 @@ class _Build:
         for one in self.datasets:
             for source, by_reason in one.facts["hits"].items():
                 hits.setdefault(source, Counter()).update(by_reason)
-        names = [_set_name(path, one.name) for path in self.config.against for one in evaluation_sets(path)]
+        names = dict.fromkeys(
+            _set_name(path, one.name) for path in self.config.against for one in evaluation_sets(path)
+        )
         return [
             {
                 "name": name,

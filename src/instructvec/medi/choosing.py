@@ -38,7 +38,8 @@ def choose(config: BuildConfig, problems: Problems) -> tuple[list[Input], list[s
     folders = DataFolders(config.data)
     entries = read_registry(config.registries, bundled=config.bundled, problems=problems)
     unlisted = _unlisted_tasks(folders, entries) if config.choice.unlisted else {}
-    check_names(config.choice, [*(entry.name for entry in entries), *unlisted])
+    # What is left out as broken is no slip of the name.
+    check_names(config.choice, [*(entry.name for entry in entries), *unlisted, *problems.examples])
     found: list[Input] = []
     absent: list[str] = []
     for entry in entries:
@@ -49,11 +50,12 @@ def choose(config: BuildConfig, problems: Problems) -> tuple[list[Input], list[s
             continue
         try:
             paths = folders.files_of(entry)
+            known = identity(paths)
         except FileError as error:
             problems.add(Problem("broken_entry", entry.name, entry.origin or entry.name, str(error)))
             continue
         if paths:
-            found.append(Input(entry, paths, identity(paths)))
+            found.append(Input(entry, paths, known))
             continue
         absent.append(entry.name)
         if entry.folder is not None:  # somebody's own entry: they want it
@@ -131,8 +133,14 @@ def _unread(name: str) -> Dataset:
     return Dataset(name, "superni", "none stated", "Represent the input: ", Source(file=f"{name}.json"))
 
 
-def nothing_left(config: BuildConfig, absent: Sequence[str]) -> str:
+def nothing_left(config: BuildConfig, absent: Sequence[str], problems: Problems) -> str:
     """Why there is nothing to build from, and what to do."""
+    if problems.examples:
+        n = len(problems.examples)
+        first = next(iter(problems.examples.values()))[0]
+        return f"no dataset is left: {n:,} cannot be used, the first is {first}"
+    if not config.bundled and not config.registries:
+        return "no dataset is left: the bundled ones do not take part, and no other is given; name a --registry"
     if absent:
         where = ", ".join(map(str, config.data)) or "no folder at all"
         return (

@@ -5,6 +5,7 @@ Knows the manifest's form; nothing of how the figures came about.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,6 +19,7 @@ from instructvec.extras import version_of
 from instructvec.medi.choosing import Input
 from instructvec.medi.config import BuildConfig
 from instructvec.medi.manifest import FORMAT_VERSION
+from instructvec.medi.problems import Problems
 from instructvec.medi.registry import Dataset
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def described(
     config: BuildConfig,
     datasets: Sequence[Taken],
     contrasts: Sequence[Contrasted],
+    left_out: Sequence[Mapping[str, Any]],
     *,
     job: str,
     contract: Mapping[str, Any],
@@ -83,6 +86,7 @@ def described(
         config: what was asked for.
         datasets: what took part.
         contrasts: what pairs of them gave.
+        left_out: datasets that could not take part, as :func:`left_out` has them.
         job: what tells whether another build would be the same.
         contract: of the miner's vectors.
         rules: (dataset, rule) -> rows of the mixture.
@@ -113,6 +117,7 @@ def described(
             "kinds": _summed(listed, "kind"),
         },
         "datasets": listed,
+        "left_out": list(left_out),
         "contrasts": [
             {"a": one.a, "b": one.b, "shared": one.facts["shared"], "rows": one.table.num_rows}
             for one in contrasts
@@ -160,10 +165,40 @@ def _summed(listed: Sequence[Mapping[str, Any]], key: str) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for one in listed:
         counts[one[key]] += one["triplets"]
-    return dict(counts.most_common())
+    return {name: count for name, count in counts.most_common() if count}
+
+
+def left_out(problems: Problems) -> list[dict[str, Any]]:
+    """Datasets that could not take part, or not by all of their entries: why, and the first messages.
+
+    Example:
+        >>> from instructvec.medi.problems import Problem
+        >>> problems = Problems()
+        >>> problems.add(Problem("broken_entry", "faq", "mine.toml: dataset 1 (faq)", "no licence"))
+        >>> left_out(problems)[0]["reasons"]
+        {'broken_entry': 1}
+    """
+    return [
+        {"name": name, "reasons": dict(problems.of(name)), "problems": [str(one) for one in examples]}
+        for name, examples in sorted(problems.examples.items())
+    ]
+
+
+def nothing_found(datasets: Sequence[Taken]) -> str:
+    """Why there is no row for a mixture: what most rows were left out for, and the first message there is."""
+    reasons: Counter[str] = Counter()
+    for one in datasets:
+        reasons.update(one.facts["dropped"])
+        reasons.update(one.mined.get("without_triplet", {}))
+    counted = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common(5))
+    first = next((f"; the first problem: {text}" for one in datasets for text in one.facts["problems"]), "")
+    n_read = sum(one.facts["read"] for one in datasets)
+    return f"no row is left of {n_read:,} in {len(datasets):,} datasets; left out: {counted or 'none'}{first}"
 
 
 def _options(config: BuildConfig) -> dict[str, Any]:
-    """What was asked for, without the places where things are."""
+    """What was asked for, as JSON has it, without the places where things are."""
     places = ("out", "cache", "data", "registries", "against")
-    return {name: value for name, value in asdict(config).items() if name not in places}
+    asked = {name: value for name, value in asdict(config).items() if name not in places}
+    plain: dict[str, Any] = json.loads(json.dumps(asked))
+    return plain

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -73,15 +74,17 @@ def prepare(
             dropped[reason] += 1
     kept, hits = _uncontaminated(entry, kept, protected, dropped)
     if entry.kind in ("label", "superni") and kept and len({row.second for row in kept}) < 2:
-        reason = f"every row has the label or output {kept[0].second!r:.60}, so nothing can be told apart by it"
+        only = repr(kept[0].second)[:60]
+        reason = f"every row has the label or output {only}, which tells nothing apart; take the entry out"
         problems.add(Problem("one_label", entry.name, ", ".join(map(str, paths)) or entry.origin, reason))
         dropped["one_label"] += len(kept)
         kept = []
     if not n_read and not problems.of(entry.name):
-        problems.add(Problem("no_rows", entry.name, ", ".join(map(str, paths)) or entry.origin, "holds no rows"))
+        reason = "holds no rows; check the file, or take the entry out"
+        problems.add(Problem("no_rows", entry.name, ", ".join(map(str, paths)) or entry.origin, reason))
     own = Counter[str](problems.of(entry.name))
     facts = {
-        "files": [{"name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)} for path in paths],
+        "files": [_file(path) for path in paths],
         "read": n_read + sum(count for code, count in own.items() if code not in WHOLE),
         "dropped": {**own, **dropped},
         "hits": hits,
@@ -110,17 +113,19 @@ def _task_rows(entry: Dataset, path: Path, problems: Problems) -> Iterable[Row]:
         reason = str(error).removeprefix(f"{path}: ")
         problems.add(Problem("broken_file", entry.name, str(path), reason))
         return []
-    return rows_of(task, path, problems)
+    return rows_of(replace(task, name=entry.name), path, problems)  # an entry may call it otherwise
 
 
 def _hub(entry: Dataset, problems: Problems, limit: int | None, seed: int) -> Iterator[Row]:
-    try:
-        for at, record in enumerate(hub_rows(entry.source, limit=limit, seed=seed, columns=_columns(entry))):
-            row = row_of(entry, record, f"{entry.source.hub}, row {at + 1}", problems)
-            if row is not None:
-                yield row
+    try:  # all of it first: where a connection breaks, half must not pass for the whole
+        records = list(hub_rows(entry.source, limit=limit, seed=seed, columns=_columns(entry)))
     except FileError as error:
         problems.add(Problem("broken_file", entry.name, str(entry.source), str(error)))
+        return
+    for at, record in enumerate(records):
+        row = row_of(entry, record, f"{entry.source.hub}, row {at + 1}", problems)
+        if row is not None:
+            yield row
 
 
 def _columns(entry: Dataset) -> list[str]:
@@ -169,9 +174,14 @@ def _table(rows: Sequence[Row]) -> pa.Table:
     )
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+def _file(path: Path) -> dict[str, Any]:
+    """Name, size and hash; of a file that cannot be read, which is told already, the name."""
+    digest, n_bytes = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
+                n_bytes += len(block)
+    except OSError:
+        return {"name": path.name, "bytes": None, "sha256": None}
+    return {"name": path.name, "bytes": n_bytes, "sha256": digest.hexdigest()}
