@@ -84,7 +84,7 @@ def test_build_says_what_was_left_out_and_why(project, capsys):
         "  left out: missing_field 64, broken_row 1, boilerplate 1, in_evaluation_exact 1, broken_entry 1"
     )
     assert said[3:6] == [
-        "  shared with the evaluation: exact 0, normalised 0, 8-gram 0",
+        "  shared with the evaluation: exact 0, normalised 0, n-gram 0",
         "  without a row: mood",
         "  not in the data folders: clicks",
     ]
@@ -230,7 +230,7 @@ def test_output_that_cannot_be_written_is_a_failure_of_this_machine(project, cap
     places = ["--out", project.folder / "file" / "mixture", "--cache", project.cache]
     assert main(project.arguments(*places)) == FAILED
     [said] = lines_of(capsys)
-    assert "file/mixture.partial: cannot be written (Not a directory)" in said
+    assert "file/.mixture.partial: cannot be written (Not a directory)" in said
 
 
 def test_second_build_in_the_same_cache_is_refused(project, capsys):
@@ -267,7 +267,7 @@ def test_mixture_is_kept_clear_of_a_suite(project, tiny_data, capsys):
     assert main(project.arguments(*options)) == SUCCESS
     said = lines_of(capsys)
     assert "  left out: in_evaluation_exact 1" in said
-    assert "  shared with the evaluation: exact 0, normalised 0, 8-gram 0" in said
+    assert "  shared with the evaluation: exact 0, normalised 0, n-gram 0" in said
     assert main(project.arguments(*options)) == SUCCESS
     assert "unchanged" in lines_of(capsys)[0]
     assert main(project.arguments("--against-suite", "opne")) == BAD_INPUT

@@ -254,7 +254,7 @@ def test_independent_check_finds_nothing_left(evaluated):
     check = manifest["check"]
     assert check["texts"] > 190
     assert check["protected"] == 4
-    assert (check["exact"], check["normalised"], check["8-gram"]) == (0, 0, 0)
+    assert (check["exact"], check["normalised"], check["n-gram"]) == (0, 0, 0)
     assert check["examples"] == []
 
 
@@ -262,7 +262,7 @@ def test_independent_check_finds_what_the_first_missed(project, monkeypatch):
     against = write_evaluation(project.folder / "eval")
     monkeypatch.setattr("instructvec.medi.decontaminate.Protected.match", lambda self, texts: [None] * len(texts))
     check = build(project.config(against=(against,)), FakeEncoder()).manifest["check"]
-    assert (check["exact"], check["normalised"], check["8-gram"]) == (1, 1, 1)
+    assert (check["exact"], check["normalised"], check["n-gram"]) == (1, 1, 1)
     assert any(
         "eval/Exact/data.jsonl, line 1: how do i open my account today?" in one for one in check["examples"]
     )
@@ -700,7 +700,7 @@ def test_broken_input_is_an_error_that_names_its_place_when_strict(project, case
     with pytest.raises(FileError, match=message):
         build(project.config(strict=True), FakeEncoder())
     assert not project.out.exists()
-    assert not project.out.with_name("mixture.partial").exists()
+    assert not project.out.with_name(".mixture.partial").exists()
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -807,24 +807,24 @@ def test_something_else_at_the_output_is_not_overwritten(project, what):
 
 
 def test_something_in_the_way_beside_the_output_shows_before_any_work(project, made):
-    (project.folder / "mixture.partial").mkdir()
-    (project.folder / "mixture.partial" / "notes.txt").write_text("mine")
+    (project.folder / ".mixture.partial").mkdir()
+    (project.folder / ".mixture.partial" / "notes.txt").write_text("mine")
     with pytest.raises(OutputExists, match=r"notes\.txt: in the way, and not from a build"):
         build(project.config(), FakeEncoder())
     assert made == []
-    assert (project.folder / "mixture.partial" / "notes.txt").read_text() == "mine"
+    assert (project.folder / ".mixture.partial" / "notes.txt").read_text() == "mine"
 
 
 def test_output_that_cannot_be_written_shows_before_any_work(project, made, monkeypatch):
     make = Path.mkdir
 
     def refused(path, *given, **more):
-        if path.name == "mixture.partial":
+        if path.name == ".mixture.partial":
             raise PermissionError(13, "Permission denied")
         return make(path, *given, **more)
 
     monkeypatch.setattr(Path, "mkdir", refused)
-    with pytest.raises(OutputError, match=r"mixture\.partial: cannot be written \(Permission denied\)"):
+    with pytest.raises(OutputError, match=r"\.mixture\.partial: cannot be written \(Permission denied\)"):
         build(project.config(), FakeEncoder())
     assert made == []
 
@@ -842,7 +842,7 @@ def test_full_disk_leaves_the_earlier_mixture(built, monkeypatch):
     with pytest.raises(OutputError, match="the disk is full"):
         build(built.config(seed=1, mining={"other_goal": 0}), FakeEncoder())
     assert shards(built.out) == whole
-    assert not built.out.with_name("mixture.partial").exists()
+    assert not built.out.with_name(".mixture.partial").exists()
 
 
 @pytest.mark.parametrize("place", ["", "cache", "a/b"])
@@ -858,7 +858,7 @@ def test_second_build_in_the_same_cache_is_refused(project):
     pytest.importorskip("fcntl")
     with Work(project.cache).held(), pytest.raises(InputError, match="another build is working in this folder"):
         build(project.config(), FakeEncoder())
-    assert not project.out.with_name("mixture.partial").exists()
+    assert not project.out.with_name(".mixture.partial").exists()
     build(project.config(), FakeEncoder())
 
 

@@ -148,3 +148,11 @@ def test_link_to_nowhere_is_an_error_that_names_it(tmp_path):
 def test_files_below_a_file_are_itself(tmp_path):
     make(tmp_path, "x.csv")
     assert list(files_below(tmp_path / "x.csv")) == [tmp_path / "x.csv"]
+
+
+def test_an_earlier_mixture_and_its_cache_are_no_data(tmp_path):
+    (tmp_path / "faq.jsonl").write_text("{}\n")
+    (tmp_path / "out.cache" / "rows").mkdir(parents=True)
+    (tmp_path / "out.cache" / "rows" / "faq.jsonl").write_text("{}\n")
+    folders = DataFolders([tmp_path], leave_out=[tmp_path / "out.cache"])
+    assert folders.files_of(entry("faq.jsonl")) == [tmp_path / "faq.jsonl"]

@@ -84,7 +84,7 @@ def test_the_first_commands_build_from_a_checkout_kept_clear_of_an_evaluation(tm
     assert len(texts) > 50
     assert secret not in texts
     assert "<!doctype html>" in (tmp_path / "mixture.html").read_text()[:100].lower()
-    assert "shared with the evaluation: exact 0, normalised 0, 8-gram 0" in capsys.readouterr().err
+    assert "shared with the evaluation: exact 0, normalised 0, n-gram 0" in capsys.readouterr().err
 
 
 def test_two_label_columns_over_the_same_texts_are_two_entries(folder, capsys):

@@ -364,3 +364,12 @@ def test_a_thousand_datasets_stay_below_eight_megabytes():
         for _ in range(5)
     ]
     assert len(render("large", statistics(rows), None).encode()) < 8_000_000
+
+
+def test_a_folder_of_medi2_files_is_looked_into(tmp_path):
+    rows = [{"query": ["I: ", f"q{n}"], "pos": [["I: ", f"p{n}"]], "neg": [["I: ", f"n{n}"]]} for n in range(3)]
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = inspect(tmp_path)
+    assert found.manifest is None
+    assert {name: one.rows for name, one in found.statistics.datasets.items()} == {"one": 3, "two": 3}

@@ -132,8 +132,8 @@ def test_killed_between_the_renames_it_puts_the_new_mixture_in_place(project, un
     older = content(project.out)
     killed(project, "rename", 0)
     assert content(project.out) is None
-    assert content(project.folder / "mixture.earlier") == older
-    assert content(project.folder / "mixture.partial") == content(unbroken.out)
+    assert content(project.folder / ".mixture.earlier") == older
+    assert content(project.folder / ".mixture.partial") == content(unbroken.out)
     ends_well(project, unbroken, FakeEncoder())
 
 
@@ -143,14 +143,14 @@ def test_killed_between_the_renames_it_puts_the_old_mixture_back_first(project):
     with pytest.raises(KeyboardInterrupt):
         build(project.config(seed=2, mining={"depth": 1}), FakeEncoder("other", interrupt_after=0))
     assert content(project.out) == older
-    assert not (project.folder / "mixture.earlier").exists()
+    assert not (project.folder / ".mixture.earlier").exists()
 
 
 def test_killed_before_the_old_mixture_is_removed_the_next_run_removes_it(project, unbroken):
     (project.out / "page.html").write_text("<p>")
     killed(project, "rename", 1)
     assert content(project.out) == content(unbroken.out)
-    assert (project.folder / "mixture.earlier").exists()
+    assert (project.folder / ".mixture.earlier").exists()
     build(project.config(seed=2, shard_rows=50), FakeEncoder())
     assert (project.out / "page.html").read_text() == "<p>"
     (project.out / "page.html").unlink()

@@ -135,11 +135,11 @@ def test_something_else_is_never_overwritten(tmp_path, there):
 
 @pytest.mark.parametrize("tail", [".partial", ".earlier"])
 def test_something_else_beside_is_never_removed(tmp_path, tail):
-    (tmp_path / f"out{tail}").mkdir()
-    (tmp_path / f"out{tail}" / "thesis.tex").write_text("mine")
-    with pytest.raises(OutputExists, match=rf"out\{tail}/thesis\.tex: in the way"):
+    (tmp_path / f".out{tail}").mkdir()
+    (tmp_path / f".out{tail}" / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputExists, match=rf"\.out\{tail}/thesis\.tex: in the way"):
         MixtureWriter(tmp_path / "out", 4)
-    assert (tmp_path / f"out{tail}" / "thesis.tex").exists()
+    assert (tmp_path / f".out{tail}" / "thesis.tex").exists()
 
 
 def test_what_an_interrupted_build_left_is_removed(tmp_path):
@@ -177,7 +177,7 @@ def test_killed_at_a_rename_loses_no_mixture(tmp_path, monkeypatch, call):
     with pytest.raises(Killed):
         writer.commit(CONTENT | {"job": "2", "shards": writer.shards})
     monkeypatch.undo()
-    assert job_at(out if call == 1 else tmp_path / "out.earlier") == "1"
+    assert job_at(out if call == 1 else tmp_path / ".out.earlier") == "1"
     again = written(out, 2)
     assert job_at(out) == "1"  # put back, should this build fail too
     again.commit(CONTENT | {"job": "3", "shards": again.shards})
@@ -210,7 +210,7 @@ def test_rename_that_fails_puts_the_earlier_mixture_back(tmp_path, monkeypatch):
     rename = Path.rename
 
     def failing(self, target):
-        if self.name == "out.partial":
+        if self.name == ".out.partial":
             raise OSError(1, "Operation not permitted")
         return rename(self, target)
 
@@ -235,7 +235,7 @@ def test_link_keeps_pointing_to_where_the_mixture_is(tmp_path):
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that refuses writing")
 def test_folder_that_cannot_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(OutputError, match=r"out\.partial: cannot be written"):
+    with pytest.raises(OutputError, match=r"\.out\.partial: cannot be written"):
         MixtureWriter(tmp_path / "out", 4)
 
 

@@ -41,7 +41,7 @@ from instructvec.medi.protected import evaluation_sets, protected_texts
 from instructvec.medi.sources.find import files_below, identity
 from instructvec.medi.vectors import TextVectors
 from instructvec.medi.work import Kept, Work
-from instructvec.medi.writer import MixtureWriter, check_replaceable
+from instructvec.medi.writer import EARLIER, MixtureWriter, check_replaceable
 from instructvec.types import Encoder
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _check_cache(config: BuildConfig) -> None:
 def _earlier(config: BuildConfig, job: str) -> dict[str, Any] | None:
     """The manifest at ``out``, if it is of this very job and whole, and nothing is left to tidy up."""
     out = config.out.resolve()
-    if out.with_name(f"{out.name}.earlier").exists() or (config.medi_json and not (out / MEDI_JSON).is_file()):
+    if out.with_name(f".{out.name}.{EARLIER}").exists() or (config.medi_json and not (out / MEDI_JSON).is_file()):
         return None
     try:
         found = manifest_of(out)
@@ -221,6 +221,8 @@ class _Build:
             limit=self.config.hub_rows,
             seed=self.config.seed,
         )
+        if one.entry.source.hub is not None and "broken_file" in made.facts["dropped"]:
+            return Kept(made.table, made.facts)  # not kept on disk: the network may be back next time
         return self.work.save("rows", one.entry.name, one.rows_key, made.table, made.facts)
 
     def _all_rows(self, one: Taken) -> pa.Table:
@@ -418,7 +420,7 @@ class _Build:
             "protected": found.n_protected,
             "exact": found.exact,
             "normalised": found.normalised,
-            f"{found.n}-gram": found.n_gram,
+            "n-gram": found.n_gram,
             "examples": [": ".join(one) for one in found.examples],
         }
 

@@ -35,7 +35,7 @@ def choose(config: BuildConfig, problems: Problems) -> tuple[list[Input], list[s
         FileError: a folder or registry that cannot be read; under ``strict`` an entry that cannot be used.
         ConfigError: a name or pattern that fits no dataset at all.
     """
-    folders = DataFolders(config.data)
+    folders = DataFolders(config.data, leave_out=(config.out, config.working_folder))
     entries = read_registry(config.registries, bundled=config.bundled, problems=problems)
     unlisted = _unlisted_tasks(folders, entries) if config.choice.unlisted else {}
     # What is left out as broken is no slip of the name.

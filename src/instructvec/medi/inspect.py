@@ -12,7 +12,7 @@ from typing import Any
 
 from instructvec.corpus.files import writing
 from instructvec.medi.formats import read_medi2, read_medi_json
-from instructvec.medi.manifest import Counts, Manifest, MixtureRows, manifest_of
+from instructvec.medi.manifest import MANIFEST, Counts, Manifest, MixtureRows, manifest_of
 from instructvec.medi.page.parts import share
 from instructvec.medi.page.render import render
 from instructvec.medi.statistics import Statistics, statistics
@@ -74,8 +74,8 @@ def inspect(mixture: Path, *, samples: int = 5, seed: int = 42, vectors: Vectors
     """What is in a mixture.
 
     Args:
-        mixture: the folder of a mixture; or a file of the original's format, ``medi-data.json``, or of MEDI2,
-            ``.jsonl``, each gzipped or not.
+        mixture: the folder of a mixture; or a file of the original's format, ``medi-data.json``, or a file or
+            folder of MEDI2's, ``.jsonl``, each gzipped or not.
         samples: rows drawn from each dataset.
         seed: of the draws.
         vectors: a model, texts -> (n, d) float vectors of length one, to look for false negatives among the
@@ -85,7 +85,7 @@ def inspect(mixture: Path, *, samples: int = 5, seed: int = 42, vectors: Vectors
         FileError: no mixture there, one of a newer format, or one that is damaged; names the file.
         InputError: ``samples`` is negative, or vectors are not of length one.
     """
-    if mixture.is_file():
+    if mixture.is_file() or _is_medi2(mixture):
         return Inspection(mixture, statistics(_FileRows(mixture), samples=samples, seed=seed, vectors=vectors))
     manifest = manifest_of(mixture)
     facts = {one.name: one for one in manifest.datasets}
@@ -111,8 +111,13 @@ class _FileRows:
     path: Path
 
     def __iter__(self) -> Iterator[Triplet]:
-        is_lines = self.path.name.removesuffix(".gz").endswith(".jsonl")
+        is_lines = self.path.is_dir() or self.path.name.removesuffix(".gz").endswith(".jsonl")
         return read_medi2(self.path) if is_lines else read_medi_json(self.path)
+
+
+def _is_medi2(folder: Path) -> bool:
+    """A folder of JSON lines that no build wrote."""
+    return folder.is_dir() and not (folder / MANIFEST).exists() and any(folder.glob("*.jsonl*"))
 
 
 def _row(one: Triplet) -> dict[str, Any]:

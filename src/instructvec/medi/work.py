@@ -97,7 +97,9 @@ class Work:
         except ImportError:
             yield
             return
-        with (self.folder / "lock").open("wb") as lock:
+        with explained(self.folder / "lock"):
+            lock = (self.folder / "lock").open("wb")
+        with lock:
             try:
                 fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -2,7 +2,7 @@
 
 Knows the folder's layout; nothing of how rows were found. Because the folder is renamed whole, there is never a
 shard without its line in the manifest, nor a line without its shard. An earlier mixture stands beside, as
-``OUT.earlier``, until the new one is in its place; a writer that finds nothing else puts it back.
+``.OUT.earlier``, until the new one is in its place; a writer that finds nothing else puts it back.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from instructvec.medi.triplets import Triplet, from_table, schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+EARLIER = "earlier"
 
 
 class MixtureWriter:
@@ -42,11 +45,10 @@ class MixtureWriter:
     def __init__(self, out: Path, shard_rows: int) -> None:
         out = out.resolve()  # of a link, what it points to is replaced
         self.out = out
-        self.folder = out.with_name(out.name + ".partial")
+        self.folder, self._earlier = (out.with_name(f".{out.name}.{name}") for name in ("partial", EARLIER))
         self.shards: list[dict[str, Any]] = []
         self._shard_rows = shard_rows
         self._waiting: list[pa.Table] = []
-        self._earlier = out.with_name(out.name + ".earlier")
         check_replaceable(out)
         with explained(self.folder):
             if not out.exists() and (self._earlier / MANIFEST).is_file():  # killed between the two renames

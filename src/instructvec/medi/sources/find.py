@@ -21,18 +21,19 @@ class DataFolders:
 
     Args:
         folders: where to look, in order: the first that has a file gives it.
+        leave_out: folders inside them that are no data, such as an earlier mixture.
 
     Raises:
         FileError: one of them is no folder.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], *, leave_out: Sequence[Path] = ()) -> None:
         self._by_name: list[dict[str, list[Path]]] = []
         for folder in folders:
             if not folder.is_dir():
                 raise FileError(f"{folder}: no such folder; give folders that hold data, at any depth")
             names: dict[str, list[Path]] = {}
-            for path in files_below(folder):
+            for path in files_below(folder, leave_out):
                 names.setdefault(_plain(path.name), []).append(path)
             self._by_name.append(names)
 
@@ -84,12 +85,15 @@ def identity(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return found
 
 
-def files_below(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path, leave_out: Sequence[Path] = ()) -> Iterator[Path]:
     """The files of a folder at any depth, sorted, hidden ones passed over; of a file, itself."""
     if folder.is_file():
         yield folder
+    without = {path.resolve() for path in leave_out}
     for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (Path(root) / name).resolve() not in without
+        )
         yield from (Path(root) / name for name in sorted(names) if not name.startswith("."))
 
 
