@@ -290,6 +290,17 @@ def test_doubles_are_left_out_within_a_dataset_and_over_pairs(project):
     assert facts["faq2"]["dropped"] == {"duplicate_elsewhere": 2}
 
 
+def test_of_the_same_pair_the_dataset_with_its_own_negatives_keeps_it(project):
+    clicks = [json.loads(line) for line in (project.data / "clicks.jsonl").read_text().splitlines()]
+    (project.data / "asked.jsonl").write_text(json_lines({"q": one["query"], "a": one["clicked"]} for one in clicks))
+    project.registry.with_name("more.toml").write_text(ENTRIES["faq"].replace('"faq', '"asked'))
+    config = project.config(registries=(project.registry.parent,), choice={"names": ("asked", "clicks", "faq")})
+    facts = by_name(build(config, FakeEncoder()).manifest)
+    assert facts["asked"]["rows"] == 0
+    assert facts["asked"]["dropped"] == {"duplicate_elsewhere": len(clicks)}
+    assert facts["clicks"]["rows"] == len(clicks)
+
+
 def test_filters_leave_out_and_count(project):
     with (project.data / "faq.jsonl").open("a") as file:
         file.write(json_lines([{"q": "[deleted]", "a": "an answer"}, {"q": "same here", "a": "Same here!"}]))

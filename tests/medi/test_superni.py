@@ -183,6 +183,8 @@ QUESTIONS = [
     ("Question: x \n Options:  <1> Vitamin E. <2> Vitamin B. <3> None", "2", "Vitamin B."),
     ("Question:x? ,  Options: [A.1967 B.1955]", "B", "1955"),
     ("Where? Options: A tool shed B kitchen C under a table", "B", "kitchen"),
+    ("Prompt: He \nCompletion A: sat down. \nCompletion B: ran off.", "Completion B", "ran off."),
+    ("Surface? \nOptions: ['a ) 33.1', 'b ) 33.5', 'c ) 33.7']", "b", "33.5"),
     ("How far?\n\n Option A: 3 km\n\n Option B: 4.5 km", "Option B", "4.5 km"),
     ("Sentence 1: a \n Sentence 2: b \n Option 1: Tom ran. \n Option 2: Tom sat.", "Option 2", "Tom sat."),
     ("Beginning: a. Middle 1: It was 10 to 2. Middle 2: He won. Ending: b.", "2", "He won. Ending: b."),

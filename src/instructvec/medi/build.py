@@ -28,7 +28,7 @@ from instructvec.medi.config import BuildConfig
 from instructvec.medi.contrasts import Side, contrast, may_contrast, text_ids
 from instructvec.medi.decontaminate import Protected
 from instructvec.medi.describe import Contrasted, Taken, described, left_out, nothing_found
-from instructvec.medi.duplicates import RowDuplicates
+from instructvec.medi.duplicates import RowDuplicates, Unique
 from instructvec.medi.formats import write_medi_json
 from instructvec.medi.manifest import MANIFEST, manifest_of
 from instructvec.medi.mine import mine
@@ -249,17 +249,17 @@ class _Build:
 
         self._progress.stage("duplicates", len(self.datasets))
         finder = RowDuplicates(self.config.near_duplicates)
-        keep, facts = [np.zeros(0, np.bool_)], []
-        for one in self.datasets:
+        found: dict[str, Unique] = {}
+        # Of the same pair in two datasets, the one that brings its own negatives is worth more.
+        for one in sorted(self.datasets, key=lambda one: one.entry.kind != "triplet"):
             table = self._all_rows(one)
-            found = finder.of(
-                one.entry.kind, table.column("first").to_pylist(), table.column("second").to_pylist()
-            )
-            keep.append(found.keep)
-            facts.append([len(found.keep), found.dropped])
+            sides = (table.column(name).to_pylist() for name in ("first", "second"))
+            found[one.entry.name] = finder.of(one.entry.kind, *sides)
             self._progress.step(one.entry.name)
-        table = pa.table({"keep": np.concatenate(keep)})
-        return self.work.save("duplicates", "kept", key, table, {"datasets": facts})
+        ordered = [found[one.entry.name] for one in self.datasets]
+        table = pa.table({"keep": np.concatenate([np.zeros(0, np.bool_), *(one.keep for one in ordered)])})
+        facts = {"datasets": [[len(one.keep), one.dropped] for one in ordered]}
+        return self.work.save("duplicates", "kept", key, table, facts)
 
     def _rows(self, one: Taken) -> pa.Table:
         """The rows that mining looks at: what is kept, or a draw of it."""

@@ -1,7 +1,8 @@
 """Multiple-choice questions with their letters -> the texts of the options that the letters stand for.
 
 Knows the ways in which Super-NaturalInstructions writes options ("(A) x (B) y", "a ) x , b ) y", "<1> x <2> y",
-"Option A: x"); nothing of tasks or files. An option letter means nothing from one question to the next.
+"Option A: x", "Completion A: x"); nothing of tasks or files. An option letter means nothing from one question to
+the next.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 _POSITION = re.compile(r"(?:\w+ )?\(?([A-Ja-j])\)?\.?")
 _RESOLVED = 0.9
 """Share of a task's letters that must be found among the options before texts stand for them."""
-_LETTER = re.compile(r"\(?(?:option )?([A-Ja-j1-9])\)?\.?", re.IGNORECASE)
+_LETTER = re.compile(r"\(?(?:(?:option|completion) )?([A-Ja-j1-9])\)?\.?", re.IGNORECASE)
 _HEADING = re.compile(r"\b(?:options?|choices)\s*:", re.IGNORECASE)
 _SPEAKER = r"X:(?=\s)"
 """A form in which dialogues name who speaks: it marks options only where each letter stands once."""
@@ -21,14 +22,14 @@ _SPEAKER = r"X:(?=\s)"
 def _marks(ranges: Sequence[str], *forms: str) -> dict[re.Pattern[str], bool]:
     """Patterns of what stands before an option, a letter of a range in a form, and whether it must stand once."""
     return {
-        re.compile(rf"(?:^|(?<=[\s,;:?.\[])){form.replace('X', f'([{letters}])')}\s*", re.M): form == _SPEAKER
+        re.compile(rf"(?:^|(?<=[\s,;:?.\['\"])){form.replace('X', f'([{letters}])')}\s*", re.M): form == _SPEAKER
         for letters in ranges
         for form in forms
     }
 
 
 # "3.5" is no third option, but "[A.1967 B.1955]" are two.
-_MARKS = _marks(("A-J", "a-j"), r"[Oo]ption X:", r"\(X\s?\)", r"X\s?\)", r"X\.", _SPEAKER)
+_MARKS = _marks(("A-J", "a-j"), r"(?:[Oo]pt|[Cc]omplet)ion X:", r"\(X\s?\)", r"X\s?\)", r"X\.", _SPEAKER)
 _NUMBER_MARKS = _marks(("1-9",), r"[Oo]ption X:", r"\(X\s?\)", r"X\s?\)", r"X\.(?!\d)", _SPEAKER, "<X>")
 _BARE_MARKS = _marks(("A-J",), r"X(?=\s)")  # "Options: A tool shed B tool kit"
 
