@@ -292,7 +292,8 @@ def test_doubles_are_left_out_within_a_dataset_and_over_pairs(project):
 
 def test_of_the_same_pair_the_dataset_with_its_own_negatives_keeps_it(project):
     clicks = [json.loads(line) for line in (project.data / "clicks.jsonl").read_text().splitlines()]
-    (project.data / "asked.jsonl").write_text(json_lines({"q": one["query"], "a": one["clicked"]} for one in clicks))
+    asked = [{"q": one["query"], "a": one["clicked"]} for one in clicks]
+    (project.data / "asked.jsonl").write_text(json_lines(asked))
     project.registry.with_name("more.toml").write_text(ENTRIES["faq"].replace('"faq', '"asked'))
     config = project.config(registries=(project.registry.parent,), choice={"names": ("asked", "clicks", "faq")})
     facts = by_name(build(config, FakeEncoder()).manifest)

@@ -9,15 +9,17 @@ Source: huggingface.co/docs/datasets.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from instructvec.errors import FileError, InstructvecError
+from instructvec.corpus.hub import explained, quiet
+from instructvec.errors import FileError
 from instructvec.evaluation.sources.rows import Rows
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+_CHECK = "its id, subset and revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Repository:
         import datasets
 
         if not self.known:
-            with _explained(self.name):
+            with explained(f"hub dataset {self.name!r}", _CHECK):
                 self.known.extend(datasets.get_dataset_config_names(self.name, revision=self.revision))
         return self.known
 
@@ -66,7 +68,7 @@ class Repository:
                 f"hub dataset {self.name!r}: no configuration {config!r}; there are "
                 f"{', '.join(map(repr, self.configs()))}: correct subset, or check the dataset's id"
             )
-        with _explained(self.name), _quiet():
+        with explained(f"hub dataset {self.name!r}", _CHECK), quiet():
             found = datasets.load_dataset(self.name, config, revision=self.revision)
         return {str(split): rows for split, rows in found.items()}
 
@@ -118,56 +120,3 @@ class _Columns(Mapping[str, Sequence[Any]]):
 def as_rows(name: str, rows: Dataset, columns: Mapping[str, str]) -> Rows:
     """A split as rows; ``columns``: our field -> its column."""
     return Rows(name, "row", range(1, len(rows) + 1), _Columns(rows), columns)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the bars of every conversion; those of downloads stay."""
-    import datasets
-
-    if datasets.are_progress_bars_disabled():
-        yield
-        return
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.enable_progress_bars()
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turns whatever ``datasets`` raises inside the block into a :class:`FileError` about the dataset.
-
-    It raises errors of its own, of the hub's client, of Arrow and builtin ones; none of them says what to do.
-    """
-    import datasets
-
-    try:
-        yield
-    except (InstructvecError, MemoryError):
-        raise
-    except datasets.exceptions.DatasetNotFoundError as error:
-        raise FileError(
-            f"hub dataset {name!r}: not found ({_line(error)}); check the id and the revision, and log in "
-            "(hf auth login) if it asks for consent"
-        ) from None
-    except ConnectionError as error:
-        hint = (
-            "HF_HUB_OFFLINE is set, and it is not in the cache: unset it, or load the dataset once with a network"
-            if "offline" in str(error).lower()
-            else "check the network; with HF_HUB_OFFLINE=1 only cached datasets are used, and others fail at once"
-        )
-        raise FileError(f"hub dataset {name!r}: cannot be reached ({_line(error)}); {hint}") from None
-    except Exception as error:
-        raise FileError(
-            f"hub dataset {name!r}: cannot be loaded ({type(error).__name__}: {_line(error)}); check its id, "
-            "subset and revision"
-        ) from None
-
-
-def _line(error: BaseException) -> str:
-    """The first two lines of what an error says, and of what caused it: the others are usage and addresses."""
-    said = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
-    cause = error.__cause__
-    return said + ("" if cause is None else f"; {_line(cause)}")

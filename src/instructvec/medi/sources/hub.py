@@ -11,16 +11,17 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from instructvec.errors import FileError, InstructvecError
+from instructvec.corpus.hub import explained, quiet
+from instructvec.errors import FileError
 from instructvec.extras import require
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
 
+_CHECK = "source.hub, source.config and source.revision"
 SHUFFLE_ROWS = 10_000
 """Rows held to draw from while streaming: some 50 MB of passages."""
 
@@ -69,7 +70,7 @@ def hub_rows(
     """
     name = _name(source)
     streamed = _is_streamed(source, limit)
-    with _explained(name):
+    with explained(name, _CHECK):
         rows = _split(source, streamed)
         rows = _selected(f"{name}, split {source.split!r}", rows, columns)
         if limit is not None:
@@ -91,7 +92,7 @@ def hub_identity(source: HubSource, *, limit: int | None = None) -> dict[str, An
     name = _name(source)
     import datasets
 
-    with _explained(name):
+    with explained(name, _CHECK):
         builder = datasets.load_dataset_builder(str(source.hub), source.config, revision=source.revision)
     return {
         "hub": source.hub,
@@ -132,7 +133,7 @@ def _digest(folder: str) -> str:
 def _split(source: HubSource, streamed: bool) -> Dataset | IterableDataset:
     import datasets
 
-    with _quiet():
+    with quiet():
         found = datasets.load_dataset(str(source.hub), source.config, revision=source.revision, streaming=streamed)
     if source.split not in found:
         raise FileError(
@@ -169,7 +170,7 @@ def _drawn(rows: Dataset | IterableDataset, limit: int, seed: int) -> Dataset | 
 def _iterated(
     name: str, rows: Dataset | IterableDataset, columns: tuple[str, ...]
 ) -> Iterator[Mapping[str, object]]:
-    with _explained(name):
+    with explained(name, _CHECK):
         for row in rows:
             yield {column: _at(name, row, column) for column in columns}
 
@@ -195,56 +196,3 @@ def _at(name: str, row: Mapping[str, Any], column: str) -> object:
             kind = type(value).__name__
             raise FileError(f"{name}: {column!r} has no {part!r}, its value is a {kind}: correct source.columns")
     return value
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the bars of every conversion."""
-    import datasets
-
-    if datasets.are_progress_bars_disabled():
-        yield
-        return
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.enable_progress_bars()
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turns whatever ``datasets`` raises inside the block into a :class:`FileError` about the dataset.
-
-    It raises errors of its own, of the hub's client, of Arrow and builtin ones; none of them says what to do.
-    """
-    import datasets
-
-    try:
-        yield
-    except (InstructvecError, MemoryError, AssertionError):
-        raise
-    except datasets.exceptions.DatasetNotFoundError as error:
-        raise FileError(
-            f"{name}: not found ({_line(error)}); check the id and the revision, and log in (hf auth login) if it "
-            "asks for consent"
-        ) from None
-    except ConnectionError as error:
-        hint = (
-            "HF_HUB_OFFLINE is set, and it is not in the cache: unset it, or load the dataset once with a network"
-            if "offline" in str(error).lower()
-            else "check the network; with HF_HUB_OFFLINE=1 only cached datasets are used, and others fail at once"
-        )
-        raise FileError(f"{name}: cannot be reached ({_line(error)}); {hint}") from None
-    except Exception as error:
-        raise FileError(
-            f"{name}: cannot be loaded ({type(error).__name__}: {_line(error)}); check source.hub, source.config "
-            "and source.revision"
-        ) from None
-
-
-def _line(error: BaseException) -> str:
-    """The first two lines of what an error says, and of what caused it: the others are usage and addresses."""
-    said = " ".join(str(error).strip().splitlines()[:2]) or type(error).__name__
-    cause = error.__cause__
-    return said + ("" if cause is None else f"; {_line(cause)}")
