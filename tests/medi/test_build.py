@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from instructvec.errors import ConfigError, EngineError, FileError, InputError, OutputError, OutputExists
-from instructvec.medi import build as builder
-from instructvec.medi.build import Silent, build
+from instructvec.medi import stages
+from instructvec.medi.build import build
 from instructvec.medi.formats import read_medi_json
 from instructvec.medi.manifest import MixtureRows, manifest_of
 from instructvec.medi.registry import read_registry
+from instructvec.medi.stages import Silent
 from instructvec.medi.triplets import to_table
 from instructvec.medi.work import Work
 from tests.evaluation.fake import FakeEncoder
@@ -107,20 +108,20 @@ def made(monkeypatch):
     """What the stages were called for, in order: ``["prepare faq", ...]``."""
     calls = []
     for stage in ("prepare", "mine"):
-        whole = getattr(builder, stage)
+        whole = getattr(stages, stage)
 
         def told(entry, *given, stage=stage, whole=whole, **more):
             calls.append(f"{stage} {entry.name}")
             return whole(entry, *given, **more)
 
-        monkeypatch.setattr(builder, stage, told)
-    contrast = builder.contrast
+        monkeypatch.setattr(stages, stage, told)
+    contrast = stages.contrast
 
     def contrasted(a, b, *given, **more):
         calls.append(f"contrast {a.entry.name} {b.entry.name}")
         return contrast(a, b, *given, **more)
 
-    monkeypatch.setattr(builder, "contrast", contrasted)
+    monkeypatch.setattr(stages, "contrast", contrasted)
     return calls
 
 

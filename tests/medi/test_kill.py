@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL on W
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from instructvec.medi import build as builder
+from instructvec.medi import stages
+from instructvec.medi.build import build
 from tests.evaluation.fake import FakeEncoder
 from tests.medi.small import Project
 
@@ -33,7 +34,7 @@ def done():
     if n_done > at:
         os.kill(os.getpid(), signal.SIGKILL)
 
-class Killed(builder.Silent):
+class Killed(stages.Silent):
     def stage(self, name, total):
         self.name = name
 
@@ -55,7 +56,7 @@ if kind == "write":
     import pyarrow.parquet
     killed_after(pyarrow.parquet, "write_table")
 project = Project(folder)
-builder.build(project.config(seed=2, shard_rows=50), FakeEncoder(), Killed())
+build(project.config(seed=2, shard_rows=50), FakeEncoder(), Killed())
 """
 
 
