@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import random
-from collections import Counter
 from pathlib import Path
 
 from instructvec.medi.manifest import MixtureRows, manifest_of
@@ -33,7 +31,7 @@ def main() -> None:
         actions.add_parser(name).add_argument("judged", type=Path)
     arguments = parser.parse_args()
     if arguments.action == "draw":
-        rows = drawn(arguments.mixture, arguments.rows, random.Random(arguments.seed))
+        rows = drawn(arguments.mixture, arguments.rows, arguments.seed)
         arguments.out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     elif arguments.action == "strip":
         for row in judged(arguments.judged):
@@ -45,34 +43,41 @@ def main() -> None:
 KEPT = ("row", "dataset", "rule", "positive_is_right", "negative_is_right")
 
 
-def drawn(mixture: Path, n_rows: int, rng: random.Random) -> list[dict[str, object]]:
-    """As many rows of each mined rule, each equally likely (reservoir sampling)."""
+def drawn(mixture: Path, n_rows: int, seed: int) -> list[dict[str, object]]:
+    """As many rows of each mined rule: those whose texts hash lowest, so that a row stays drawn if others come."""
     rules = [rule for rule in RULES if rule != "given"]
     size = -(-n_rows // len(rules))
-    kept: dict[str, list[Triplet]] = {rule: [] for rule in rules}
-    seen: Counter[str] = Counter()
+    kept: dict[str, list[tuple[str, dict[str, object]]]] = {rule: [] for rule in rules}
     for row in MixtureRows(manifest_of(mixture)):
-        if row.rule not in kept or row.negative is None:
-            continue
-        seen[row.rule] += 1
-        if len(kept[row.rule]) < size:
-            kept[row.rule].append(row)
-        elif (place := rng.randrange(seen[row.rule])) < size:
-            kept[row.rule][place] = row
-    return [as_row(row) for rule in rules for row in kept[rule]][:n_rows]
+        if row.rule in kept and row.negative is not None:
+            own = kept[row.rule]
+            place = hashlib.sha256(f"{seed} {digest_of(row)}".encode()).hexdigest()
+            if len(own) < size or place < own[-1][0]:
+                own.append((place, as_row(row)))
+                own.sort(key=lambda one: one[0])
+                del own[size:]
+    return [row for rule in rules for _, row in kept[rule]][:n_rows]
+
+
+def texts_of(row: Triplet) -> dict[str, str]:
+    assert row.negative is not None
+    sides = {"query": row.query, "positive": row.positive, "negative": row.negative}
+    return {
+        f"{name}{part}": value
+        for name, side in sides.items()
+        for part, value in zip(("_instruction", ""), side, strict=True)
+    }
+
+
+def digest_of(row: Triplet) -> str:
+    """16 hex characters, of dataset, instructions and texts."""
+    whole = "\0".join([row.dataset, *texts_of(row).values()])
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def as_row(row: Triplet) -> dict[str, object]:
-    assert row.negative is not None
-    sides = {"query": row.query, "positive": row.positive, "negative": row.negative}
-    texts = {
-        f"{name}{part}": value
-        for name, side in sides.items()
-        for part, value in (("_instruction", side[0]), ("", side[1]))
-    }
-    digest = hashlib.sha256("\0".join(texts.values()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     blank = {"positive_is_right": None, "negative_is_right": None}
-    return {"row": digest, "dataset": row.dataset, "rule": row.rule, **texts, **blank}
+    return {"row": digest_of(row), "dataset": row.dataset, "rule": row.rule, **texts_of(row), **blank}
 
 
 def judged(path: Path) -> list[dict[str, object]]:

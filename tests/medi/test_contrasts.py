@@ -86,8 +86,8 @@ def check_counterparts(found):
     assert found.facts["rows"] == 2 * found.a.num_rows
     groups = []
     for a, b in zip(rows(found.a), rows(found.b), strict=True):
-        (query, positive, negative, rule, group) = a
-        assert b == (query, negative, positive, rule, group)
+        (query, positive, negative, rule, group, _) = a
+        assert b[:-1] == (query, negative, positive, rule, group)
         assert rule == "other_goal"
         assert len({query, positive, negative}) == 3
         groups.append(group)

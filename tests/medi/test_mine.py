@@ -254,3 +254,23 @@ def test_ids_are_equal_where_texts_are():
 def test_options_refuse_what_has_no_meaning(options, message):
     with pytest.raises(ConfigError, match=message):
         MiningOptions(**options)
+
+
+def test_a_document_that_differs_in_case_only_is_no_negative(vectors_of):
+    answers = ["press the red key", "Press the red key!", "ask the desk"]
+    rows = table(["how to open it", "how is it opened", "who helps"], answers)
+    found = mine(entry("pair", symmetric=False), rows, vectors_of, MiningOptions(relative_margin=1))
+    assert {(one, other) for _, one, other in triplets(found)} & {
+        tuple(answers[:2]),
+        tuple(answers[1::-1]),
+    } == set()
+
+
+def test_rows_of_labels_tell_their_label(vectors_of):
+    texts = ["good food", "good soup", "bad food", "bad soup"]
+    rows = table(texts, ["yes", "yes", "no", "no"])
+    found = mine(entry("label"), rows, vectors_of, MiningOptions(min_agreement=-1))
+    assert [
+        dict(zip(texts, rows.column("second").to_pylist(), strict=True))[one] for one, _, _ in triplets(found)
+    ] == found.table.column("label").to_pylist()
+    assert mine(entry("triplet"), table(["q"], ["p"]), refuse, OPTIONS).table.column("label").null_count == 1

@@ -19,6 +19,7 @@ TRIPLETS = st.builds(
     st.sampled_from(KINDS),
     st.sampled_from(RULES),
     st.none() | TEXT,
+    st.none() | TEXT,
 )
 
 
@@ -41,6 +42,7 @@ def test_columns_are_what_the_docs_say():
         "kind",
         "rule",
         "group",
+        "label",
     ]
     assert set(schema().types) == {pa.string()}
 

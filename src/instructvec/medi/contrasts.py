@@ -8,7 +8,7 @@ would too. Nor are labelled texts and pairs: a question's answer has the questio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 MAX_TEXTS = 4000
 """Shared texts that are looked at, drawn from all: what a pair gives is capped far below."""
+
+
+_Labels: TypeAlias = list[str | None] | None
+"""A label a text under one goal, or none where the goal has no labels."""
 
 
 class Side(NamedTuple):
@@ -51,7 +55,7 @@ class Contrasted(NamedTuple):
     """What two datasets gave.
 
     Attributes:
-        a: ``query``, ``positive``, ``negative``, ``rule``, ``group`` under the first goal.
+        a: ``query``, ``positive``, ``negative``, ``rule``, ``group``, ``label`` under the first goal.
         b: under the second, row k the counterpart of row k.
         facts: how many texts are shared, and why some gave nothing.
     """
@@ -101,27 +105,32 @@ def contrast(
     rows_a, rows_b = shared.rows_a[places], shared.rows_b[places]
     if a.has_labels and b.has_labels:
         texts = a.rows.column("first").take(rows_a).to_pylist()
-        labels = [side.rows.column("second").take(rows).to_pylist() for side, rows in ((a, rows_a), (b, rows_b))]
-        found = crossed_label_triplets(vectors_of(texts), *labels)
+        labels_a, labels_b = (
+            side.rows.column("second").take(rows).to_pylist() for side, rows in ((a, rows_a), (b, rows_b))
+        )
+        found = crossed_label_triplets(vectors_of(texts), labels_a, labels_b)
     else:
-        texts, found = _by_positives(a, b, rows_a, rows_b, vectors_of)
+        texts, labels_a, labels_b, found = _by_positives(a, b, rows_a, rows_b, vectors_of)
     n = len(found.a.anchors)
     chosen = np.sort(rng.choice(n, limit, replace=False)) if n > limit else np.arange(n)
     groups = [f"{a.entry.name}|{b.entry.name}|{at}" for at in range(len(chosen))]
     facts = {"shared": len(shared.rows_a), "rows": 2 * len(chosen), "without_triplet": dict(found.a.dropped)}
-    return Contrasted(_table(texts, found.a, chosen, groups), _table(texts, found.b, chosen, groups), facts)
+    return Contrasted(
+        _table(texts, labels_a, found.a, chosen, groups), _table(texts, labels_b, found.b, chosen, groups), facts
+    )
 
 
 def _by_positives(
     a: Side, b: Side, rows_a: NDArray[np.int64], rows_b: NDArray[np.int64], vectors_of: VectorsOf
-) -> tuple[list[str], Contrast]:
-    """The contrast of mined positives, over the texts of both sides in one numbering."""
+) -> tuple[list[str], _Labels, _Labels, Contrast]:
+    """The contrast of mined positives, over the texts of both sides in one numbering, and the texts' labels."""
     numbers: dict[str, int] = {}
     sides = [_triplets(side, rows, numbers) for side, rows in ((a, rows_a), (b, rows_b))]
-    labels = [_labels(side, numbers) for side in (a, b)]
+    labels_a, labels_b = (_labels(side, numbers) for side in (a, b))
     texts = list(numbers)
     vectors = vectors_of(texts) if texts else np.zeros((0, 1), np.float16)
-    return texts, other_goal_triplets(sides[0], sides[1], vectors, labels_a=labels[0], labels_b=labels[1])
+    found = other_goal_triplets(sides[0], sides[1], vectors, labels_a=labels_a, labels_b=labels_b)
+    return texts, labels_a, labels_b, found
 
 
 def _triplets(side: Side, rows: NDArray[np.int64], numbers: dict[str, int]) -> Mined:
@@ -136,7 +145,7 @@ def _triplets(side: Side, rows: NDArray[np.int64], numbers: dict[str, int]) -> M
     return Mined(pairs[0], pairs[1], none, np.zeros(len(none), np.float32), {}, {})
 
 
-def _labels(side: Side, numbers: Mapping[str, int]) -> list[str | None] | None:
+def _labels(side: Side, numbers: Mapping[str, int]) -> _Labels:
     """The label of each numbered text under a goal that has labels."""
     if not side.has_labels:
         return None
@@ -144,10 +153,13 @@ def _labels(side: Side, numbers: Mapping[str, int]) -> list[str | None] | None:
     return [known.get(text) for text in numbers]
 
 
-def _table(texts: Sequence[str], mined: Mined, chosen: NDArray[np.int64], groups: Sequence[str]) -> pa.Table:
+def _table(
+    texts: Sequence[str], labels: _Labels, mined: Mined, chosen: NDArray[np.int64], groups: Sequence[str]
+) -> pa.Table:
     import pyarrow as pa
 
     column = pa.array(texts, pa.string())
+    label = pa.nulls(len(texts), pa.string()) if labels is None else pa.array(labels, pa.string())
     return pa.table(
         {
             "query": column.take(mined.anchors[chosen]),
@@ -155,6 +167,7 @@ def _table(texts: Sequence[str], mined: Mined, chosen: NDArray[np.int64], groups
             "negative": column.take(mined.negatives[chosen]),
             "rule": pa.array(["other_goal"] * len(chosen), pa.string()),
             "group": pa.array(groups, pa.string()),
+            "label": label.take(mined.anchors[chosen]),
         }
     )
 

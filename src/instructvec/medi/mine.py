@@ -26,7 +26,7 @@ from instructvec.medi.search import NO_ROW
 from instructvec.medi.sources.options import are_positions
 from instructvec.medi.sources.superni import are_labels
 from instructvec.medi.triplets import Rule
-from instructvec.medi.words import raw_hash
+from instructvec.medi.words import hashed, raw_hash
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     Attributes:
         table: ``query``, ``positive``, ``negative`` (null for none), ``rule``, ``margin`` (float32; how far the
             positive is ahead in the rule's own score, null where the rule has none) and ``row``, ``positive_row``
-            (int64; where the texts are rows of the dataset, else -1).
+            (int64; where the texts are rows of the dataset, else -1), ``label`` (null where there is none).
         facts: ``rule``, reasons why rows gave no triplet, and for labels how well neighbours tell them.
     """
 
@@ -95,6 +95,15 @@ def ids_of(texts: Sequence[str]) -> NDArray[np.int64]:
     return np.fromiter(map(raw_hash, texts), np.uint64, len(texts)).view(np.int64)
 
 
+def word_ids(texts: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) int64, equal where texts are but for case, punctuation and spacing; without words, where they are."""
+    found = hashed(texts)
+    keys = found.texts()
+    for row in np.flatnonzero(found.lengths == 0).tolist():
+        keys[row] = raw_hash(texts[row])
+    return keys.view(np.int64)
+
+
 def _given(first: list[str], second: list[str], others: list[list[str]]) -> Found:
     """The source's own negatives; of several the first, the others stand for further rows."""
     import pyarrow as pa
@@ -110,6 +119,7 @@ def _given(first: list[str], second: list[str], others: list[list[str]]) -> Foun
             "margin": pa.nulls(len(rows), pa.float32()),
             "row": rows,
             "positive_row": np.full(len(rows), NO_ROW),
+            "label": pa.nulls(len(rows), pa.string()),
         }
     )
     return Found(table, {"rule": "given", "without_triplet": {}})
@@ -132,7 +142,7 @@ def _pairs(
         own,
         depth=options.depth,
         relative_margin=options.relative_margin,
-        equal=(ids_of(first), ids_of(texts)),
+        equal=(word_ids(first), word_ids(texts)),
         symmetric=symmetric,
     )
     return _found("mined", found, first, texts, rows_are_texts=False)
@@ -153,7 +163,7 @@ def _labels(
         )
         renamed = {"label not known": "its label cannot be told from its neighbours"}
         found = found._replace(dropped={renamed.get(reason, reason): n for reason, n in found.dropped.items()})
-    made = _found(rule, found, texts, texts)
+    made = _found(rule, found, texts, texts, labels=labels)
     about = {"labels": len(set(labels)), "agreement": round(float(np.mean(agreement)), 3)}
     return made._replace(facts={**made.facts, **about})
 
@@ -192,7 +202,13 @@ def _least_cosines(outputs: Sequence[str]) -> NDArray[np.float32]:
 
 
 def _found(
-    rule: Rule, mined: Mined, queries: list[str], documents: list[str], *, rows_are_texts: bool = True
+    rule: Rule,
+    mined: Mined,
+    queries: list[str],
+    documents: list[str],
+    *,
+    rows_are_texts: bool = True,
+    labels: list[str] | None = None,
 ) -> Found:
     import pyarrow as pa
 
@@ -208,6 +224,7 @@ def _found(
             "margin": pa.array(mined.margins, pa.float32(), mask=np.isinf(mined.margins)),
             "row": mined.anchors,
             "positive_row": mined.positives if rows_are_texts else np.full(len(mined.anchors), NO_ROW),
+            "label": pa.nulls(len(mined.anchors), pa.string()) if labels is None else texts(labels, mined.anchors),
         }
     )
     reasons = {"without_triplet": dict(mined.dropped), "without_negative": dict(mined.without_negative)}

@@ -139,7 +139,8 @@ def finished(
 
     Args:
         entry: whose rows they are.
-        mined: ``query``, ``positive``, ``negative`` (null for none) and ``rule``.
+        mined: ``query``, ``positive``, ``negative`` (null for none), ``rule``, and where they are known
+            ``group`` and ``label``.
         rows: (n,) int64, which of them, in the order wanted.
         share: of paraphrases.
         rng: makes the draws.
@@ -176,7 +177,10 @@ def _table(entry: Dataset, chosen: pa.Table, query: pa.Array, document: pa.Array
         "dataset": pa.array([entry.name] * n, pa.string()),
         "kind": pa.array([entry.kind] * n, pa.string()),
         "rule": chosen.column("rule"),
-        "group": chosen.column("group") if "group" in chosen.column_names else pa.nulls(n, pa.string()),
+        **{
+            name: chosen.column(name) if name in chosen.column_names else pa.nulls(n, pa.string())
+            for name in ("group", "label")
+        },
     }
     return pa.table(columns, schema=schema())
 

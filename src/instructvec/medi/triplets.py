@@ -40,6 +40,8 @@ class Triplet(NamedTuple):
         rule: how positive and negative were found.
         group: rows of the same group belong into one batch, because their contrast is between each other;
             ``None`` for rows that stand alone.
+        label: of query and positive under the dataset's goal, where it has labels: in a batch, rows of one label
+            are no negatives of each other.
     """
 
     query: Side
@@ -49,17 +51,20 @@ class Triplet(NamedTuple):
     kind: str
     rule: Rule
     group: str | None = None
+    label: str | None = None
 
 
 _COLUMNS = ("query", "positive", "negative")
 
 
 def schema() -> pa.Schema:
-    """The Parquet schema: an instruction and a text a side, then dataset, kind, rule and group."""
+    """The Parquet schema: an instruction and a text a side, then dataset, kind, rule, group and label."""
     import pyarrow as pa
 
     sides = [pa.field(f"{side}{part}", pa.string()) for side in _COLUMNS for part in ("_instruction", "")]
-    return pa.schema([*sides, *(pa.field(name, pa.string()) for name in ("dataset", "kind", "rule", "group"))])
+    return pa.schema(
+        [*sides, *(pa.field(name, pa.string()) for name in ("dataset", "kind", "rule", "group", "label"))]
+    )
 
 
 def to_table(triplets: Iterable[Triplet]) -> pa.Table:
@@ -72,10 +77,7 @@ def to_table(triplets: Iterable[Triplet]) -> pa.Table:
     """
     import pyarrow as pa
 
-    flat = [
-        (*one.query, *one.positive, *(one.negative or (None, None)), one.dataset, one.kind, one.rule, one.group)
-        for one in triplets
-    ]
+    flat = [(*one.query, *one.positive, *(one.negative or (None, None)), *one[3:]) for one in triplets]
     columns = list(zip(*flat, strict=True)) or [()] * len(schema())
     return pa.table([pa.array(column, pa.string()) for column in columns], schema=schema())
 
