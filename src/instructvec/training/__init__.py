@@ -1,0 +1,1 @@
+"""A mixture of triplets with instructions -> a finetuned model: objective, batches, trainer."""
