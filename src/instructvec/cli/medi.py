@@ -10,6 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -272,8 +273,6 @@ def _fits(value: str, pattern: str | None) -> bool:
 
 
 def _row(entry: Dataset) -> dict[str, Any]:
-    from dataclasses import asdict
-
     row = asdict(entry)
     del row["folder"]
     return row
@@ -292,6 +291,7 @@ def _build(arguments: argparse.Namespace) -> None:
     from instructvec.medi.build import build
 
     config = _config(arguments)
+    config = replace(config, against=(*config.against, *_suites(arguments, config.working_folder)))
     encoder = open_embedder(arguments)
     with StageBar(quiet=arguments.quiet) as bar:
         built = build(config, encoder, bar)
@@ -301,16 +301,15 @@ def _build(arguments: argparse.Namespace) -> None:
         print(json.dumps(built.manifest, ensure_ascii=False))
 
 
-def _suites(arguments: argparse.Namespace) -> Iterable[Path]:
+def _suites(arguments: argparse.Namespace, folder: Path) -> Iterable[Path]:
     """The texts of suites, as files that a build can be kept clear of."""
     if not arguments.against_suite:
         return
     from instructvec.evaluation.suite import read_suite
     from instructvec.evaluation.texts import write_texts
 
-    cache = arguments.cache or arguments.out.with_name(arguments.out.name + ".cache")
     for suite in arguments.against_suite:
-        yield write_texts(read_suite(suite), arguments.suite_data, cache / "suites")
+        yield write_texts(read_suite(suite), arguments.suite_data, folder / "suites")
 
 
 def _config(arguments: argparse.Namespace) -> BuildConfig:
@@ -344,7 +343,7 @@ def _config(arguments: argparse.Namespace) -> BuildConfig:
             truncate_at=arguments.truncate_at,
             paraphrases=arguments.paraphrases,
         ),
-        against=(*arguments.against, *_suites(arguments)),
+        against=tuple(arguments.against),
         seed=arguments.seed,
         strict=arguments.strict,
         medi_json=arguments.medi_json,

@@ -21,6 +21,7 @@ from instructvec.medi.mining import (
     labelled_triplets,
     text_output_triplets,
 )
+from instructvec.medi.mining.labels import MIN_MEAN_AGREEMENT
 from instructvec.medi.registry import Dataset
 from instructvec.medi.search import NO_ROW
 from instructvec.medi.sources.options import are_positions
@@ -35,9 +36,6 @@ SHORT_OUTPUT_WORDS = 3
 MAX_SHARED_OUTPUT = 0.2
 """Share of a task's rows from which on an output ("not found", "none") is no answer of its own."""
 
-MIN_MEAN_AGREEMENT = 0.05
-"""Where a task's labels are told worse by neighbours on average, the model does not see what they are about, and
-its neighbours are no judge of a single label."""
 _NO_ROWS = np.zeros(0, np.int64)
 _NOTHING = Mined(_NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.float32), {}, {})
 
