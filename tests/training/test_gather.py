@@ -1,5 +1,6 @@
 """Two processes that each hold a part of a batch find the loss and the gradient of one that holds it all."""
 
+import os
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -101,8 +102,11 @@ def work(rank, folder):
         except EngineError as error:
             refusals.append(str(error))
         torch.save((found, refusals, gathered), f"{folder}/{rank}.pt")
+        dist.barrier()  # neither leaves while the other still talks to it
     finally:
         dist.destroy_process_group()
+    # gloo's threads now and then abort a process that ends by itself, after all it had to say was said.
+    os._exit(0)
 
 
 def _fails(size):
