@@ -37,6 +37,16 @@ def test_a_task_that_cannot_be_run_is_told_and_the_exit_status_is_one(tiny_data,
     assert json.loads((tmp_path / "out" / "results.json").read_text())[str(TINY)]["Clustering"]
 
 
+@pytest.mark.filterwarnings("ignore::instructvec.errors.TruncationWarning")
+def test_a_half_is_named_in_summary_and_results(tiny_data, tmp_path, capsys):
+    more = ("--kinds", "sts", "--wordings", "first", "--half", "development", "--json")
+    status = main(arguments(tiny_data, tmp_path, *more))
+    out, err = capsys.readouterr()
+    assert status == SUCCESS
+    assert json.loads(out)[str(TINY)]["Sts"]["half"] == "development"
+    assert "report.html: complete, development half" in err
+
+
 def test_lists_tasks_without_running_any(capsys):
     assert main(["evaluate", "--suite", "paper", "--list", "--json"]) == SUCCESS
     rows = json.loads(capsys.readouterr().out)

@@ -207,6 +207,14 @@ def test_a_failure_for_all_models_is_not_called_unfinished(report):
     assert "not run yet" not in words
 
 
+@pytest.mark.parametrize("half", ["development", "test"])
+def test_a_half_is_named_at_the_top(report, half):
+    top = Page(render(report | {"half": half})).words
+    assert f"{half} half of the test data" in top
+    assert f"Measured on the {half} half of each task's test data." in top
+    assert "partial" not in top
+
+
 def test_many_failures_are_all_listed_below(report):
     errors = [{"model": "bundled", "task": f"T{at}", "message": f"broken {at}"} for at in range(20)]
     text = render(report | {"complete": False, "errors": errors})

@@ -3,14 +3,19 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from instructvec.corpus.cache import CachedEncoder, digest
 from instructvec.errors import CheckpointNotFound, ConfigError
-from instructvec.evaluation.cells import Resampling
+from instructvec.evaluation.cells import Ready, Resampling, _Embedding
 from instructvec.evaluation.folder import evaluate_into
-from instructvec.evaluation.run import EvaluateConfig
+from instructvec.evaluation.halves import HALVES, half_of
+from instructvec.evaluation.run import NONE, EvaluateConfig
+from instructvec.evaluation.scoring import plan
+from instructvec.evaluation.sources.load import load
 from instructvec.evaluation.suite import KINDS, read_suite
 from tests.evaluation.fake import FakeEncoder
 
@@ -263,6 +268,81 @@ def test_a_limit_too_low_for_a_task_is_told_by_that_task(tiny_suite, tmp_path):
     assert "samples_per_label" in error["message"]
 
 
+@pytest.fixture(scope="module")
+def halves(tiny_suite, tmp_path_factory):
+    """Reports and folders by half, made one after the other with a cache in common; following needs more texts."""
+    folder = tmp_path_factory.mktemp("halves")
+    tasks = tuple(task.name for task in tiny_suite.tasks if task.kind != "following")
+    encoders = {}
+    found = {}
+    for half in HALVES:
+        options = {"half": half, "tasks": tasks, "wordings": "first", "cache": folder / "cache"}
+        found[half] = run(config_of(tiny_suite, folder / half, **options), encoders)
+    return folder, found, encoders["good"].asked
+
+
+def test_the_halves_of_every_task_are_scored_and_together_are_the_whole(halves):
+    _, found, _ = halves
+    assert [report["errors"] for report in found.values()] == [[], [], []]
+    for name, one in found["all"]["results"]["good"].items():
+        parts = [found[half]["results"]["good"][name]["n_units"] for half in ("development", "test")]
+        assert min(parts) >= 1
+        assert sum(parts) == one["n_units"]
+
+
+def test_results_and_report_say_which_half_was_measured(halves):
+    folder, found, _ = halves
+    for half, report in found.items():
+        assert report["half"] == half
+        written = json.loads((folder / half / "results.json").read_text())
+        assert {one["half"] for one in written["good"].values()} == {half}
+        assert (f"{half} half of the test data" in (folder / half / "report.html").read_text()) == (half != "all")
+
+
+def test_halves_share_embeddings_but_no_figures(halves, tiny_suite):
+    folder, found, asked = halves
+    encoded = [(text, said) for batch, said in asked for text in batch]
+    assert len(set(encoded)) == len(encoded)
+    assert len(list((folder / "cache" / "cells").iterdir())) == 3 * len(found["all"]["results"]["good"])
+    scores = [{name: one["score"] for name, one in found[half]["results"]["good"].items()} for half in HALVES]
+    assert scores[0] != scores[1] != scores[2] != scores[0]
+
+
+def test_figures_of_equal_rows_are_kept_apart_by_their_half(tiny_suite):
+    task = next(task for task in tiny_suite.tasks if task.kind == "sts")
+    whole = load(task, data_folder=None, suite_folder=tiny_suite.path.parent)
+    keys = {
+        digest(_Embedding(CachedEncoder(FakeEncoder(), None), ready, NONE).decisive())
+        for half in HALVES
+        for ready in [Ready(task, replace(whole, half=half), plan(task, whole.data))]
+    }
+    assert len(keys) == 3
+
+
+def test_a_half_of_which_nothing_is_left_is_told_by_its_task_and_the_others_run(tiny_data, tmp_path):
+    folder = shutil.copytree(tiny_data, tmp_path / "data")
+    (folder / "Sts" / "data.jsonl.gz").unlink()
+    text = next(word for word in "abcdefgh" if half_of(word) == "test")
+    rows = [{"a": text, "b": f"b{at}", "score": at} for at in range(10)]
+    (folder / "Sts" / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    options = {"tasks": ("Sts", "Clustering"), "half": "development", "wordings": "first"}
+    report = run(config_of(read_suite(folder / "tiny.toml"), tmp_path / "out", **options))
+    (error,) = report["errors"]
+    assert error["task"] == "Sts"
+    assert "development half: first texts of the pairs: none is in the development half" in error["message"]
+    assert set(report["results"]["good"]) == {"Clustering"}
+
+
+@pytest.mark.parametrize("half", HALVES)
+def test_only_the_whole_is_written_as_a_result_of_mteb(tiny_suite, tmp_path, half):
+    ours = replace(next(task for task in tiny_suite.tasks if task.kind == "sts"), mteb_name="STSBenchmark")
+    config = config_of(replace(tiny_suite, tasks=(ours,)), tmp_path, half=half, wordings="first")
+    assert run(config)["errors"] == []
+    assert [path.name for path in tmp_path.glob("mteb/**/STSBenchmark.json")] == (
+        ["STSBenchmark.json"] if half == "all" else []
+    )
+
+
 def test_progress_reaches_what_was_announced(tiny_suite, tmp_path):
     progress = Silent()
     run(config_of(tiny_suite, tmp_path, models=("good", "good@none")), progress=progress)
@@ -289,6 +369,7 @@ def test_no_resampling_gives_no_intervals(tiny_suite, tmp_path):
         ({"kinds": ("stss",)}, "kind is 'stss'"),
         ({"kinds": ("sts",), "tasks": ("Retrieval",)}, "no task"),
         ({"limit": 1}, "limit is 1"),
+        ({"half": "dev"}, "half is 'dev'; expected one of all, development, test"),
     ],
 )
 def test_options_out_of_range_are_refused(tiny_suite, tmp_path, changes, message):

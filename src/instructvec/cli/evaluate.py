@@ -24,6 +24,7 @@ _EXAMPLES = """\
   instructvec evaluate --suite open --data DATA --models bundled path/to/model path/to/model@none --out report
   instructvec evaluate --suite paper --kinds sts classification --models hkunlp/instructor-large --out report
   instructvec evaluate --suite mine.toml --wordings all --limit 500 --out report
+  instructvec evaluate --suite open --data DATA --models A B --half development --out choosing
   instructvec evaluate --suite open --list"""
 
 
@@ -48,6 +49,10 @@ def parser() -> argparse.ArgumentParser:
     tasks.add_argument("--data", type=Path, metavar="FOLDER", help="where the suite's local data is")
     tasks.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="only tasks of these kinds")
     tasks.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="only these tasks")
+    tasks.add_argument(
+        "--half", choices=("development", "test", "all"), default="all",
+        help="only this half of each task's test rows: make choices on development, report on test (default: all)",
+    )  # fmt: skip
     tasks.add_argument(
         "--limit", type=positive, metavar="N", help="rows or queries a task at most, drawn by the seed"
     )
@@ -122,6 +127,7 @@ def _config(arguments: argparse.Namespace, suite: Any) -> EvaluateConfig:
         cache=arguments.cache,
         tasks=tuple(arguments.tasks),
         kinds=tuple(arguments.kinds),
+        half=arguments.half,
         limit=arguments.limit,
         wordings=arguments.wordings,
         reword=arguments.reword,
@@ -159,6 +165,8 @@ def _summary(report: dict[str, Any], out: Path) -> list[str]:
             values = [_value(report["kinds"][model].get(kind)) for model in models]
             lines.append(f"{kind:<{width}}" + "".join(f"  {value:>20}" for value in values))
     state = "complete" if report["complete"] else "partial"
+    if report["half"] != "all":
+        state += f", {report['half']} half"
     return [*lines, f"{out / 'report.html'}: {state}; figures in {out / 'results.json'}"]
 
 

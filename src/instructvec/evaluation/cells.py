@@ -217,7 +217,9 @@ class _Embedding:
     def decisive(self) -> dict[str, Any]:
         """What decides any figure that is made from the vectors."""
         task, wording = self._ready.task, self._wording
-        return {
+        # Left out for the whole data, so that figures from before there were halves are found again.
+        half = {} if self._ready.loaded.half == "all" else {"half": self._ready.loaded.half}
+        return half | {
             "protocol": PROTOCOL_VERSION,
             "contract": contract_key(self._encoder.contract(None)),
             "task": {name: getattr(task, name) for name in _DECISIVE} | {"metric": task.main_metric},

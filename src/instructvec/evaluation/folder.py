@@ -88,7 +88,7 @@ def _write(evaluation: Evaluation, encoders: dict[str, Encoder], began: datetime
 
 def _write_for_mteb(evaluation: Evaluation, began: datetime) -> None:
     config = evaluation.config
-    if config.limit is not None:
+    if config.limit is not None or config.half != "all":
         return  # scores on a part of the rows are not the task's
     for model in evaluation.models:
         facts = ModelFacts(

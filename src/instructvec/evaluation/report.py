@@ -49,7 +49,9 @@ def _title(content: Content) -> str:
 
 def _header(content: Content, sections: list[Section]) -> Html:
     counts = f"{counted(len(content.models), 'model')}, {counted(len(content.tasks), 'task')}"
-    facts = [str(fact) for fact in (content.facts.get("date"), counts) if fact]
+    half = method.half_measured(content)
+    about = (content.facts.get("date"), counts, f"{half} half of the test data" if half else None)
+    facts = [str(fact) for fact in about if fact]
     return element(
         "header",
         None,

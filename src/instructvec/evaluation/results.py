@@ -1,7 +1,7 @@
 """An evaluation -> ``results.json`` and the JSON behind the report: plain values, scores in percent.
 
 Knows the two formats; nothing of how figures were made or how they are drawn. ``results.json`` is
-``{model: {task: {"kind", "metric", "score", "interval", "by_instruction", …}}}``.
+``{model: {task: {"kind", "metric", "half", "score", "interval", "by_instruction", …}}}``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from instructvec.evaluation.cells import Cell
 from instructvec.evaluation.comparison import Scored, by_kind, comparisons
+from instructvec.evaluation.halves import Half
 from instructvec.evaluation.protocols.following import robustness_at_k
 from instructvec.evaluation.protocols.outcome import interval
 from instructvec.evaluation.protocols.ranking import PER_QUERY
@@ -28,7 +29,8 @@ FORMAT_VERSION = 1
 def results(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """What ``results.json`` holds."""
     return {
-        model: {name: _task_result(run) for name, run in runs.items()} for model, runs in evaluation.runs.items()
+        model: {name: _task_result(run, evaluation.config.half) for name, run in runs.items()}
+        for model, runs in evaluation.runs.items()
     }
 
 
@@ -52,6 +54,7 @@ def report(evaluation: Evaluation, about: Mapping[str, Any]) -> dict[str, Any]:
         **about,
         "seed": config.resampling.seed,
         "n_resamples": config.resampling.n_resamples,
+        "half": config.half,
         "limit": config.limit,
         "reword": config.reword,
         "complete": evaluation.complete and not evaluation.failures,
@@ -85,13 +88,14 @@ def percent(value: float) -> float:
     return round(100.0 * value, 4)
 
 
-def _task_result(run: TaskRun) -> dict[str, Any]:
+def _task_result(run: TaskRun, half: Half) -> dict[str, Any]:
     main = run.main
     scores = {label: percent(cell.score) for label, cell in run.cells.items()}
     bounds = interval(main.replicate_array()) if main.replicates else (float("nan"),) * 2
     return {
         "kind": run.task.kind,
         "metric": run.task.main_metric,
+        "half": half,
         "score": scores[next(iter(scores))],
         "interval": None if np.isnan(bounds[0]) else [percent(bounds[0]), percent(bounds[1])],
         "by_instruction": {

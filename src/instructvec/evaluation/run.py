@@ -16,6 +16,7 @@ from instructvec.corpus.cache import CachedEncoder
 from instructvec.errors import ConfigError, InstructvecError
 from instructvec.evaluation.cells import Cell, Cells, Ready, Resampling
 from instructvec.evaluation.data import Following
+from instructvec.evaluation.halves import HALVES, Half
 from instructvec.evaluation.language_model import Reader
 from instructvec.evaluation.protocols.following import sensitivity
 from instructvec.evaluation.scoring import plan
@@ -40,6 +41,8 @@ class EvaluateConfig:
         cache: folder of embeddings and cells, which evaluations may share; ``None``: ``out/cache``.
         tasks: names to run; empty for all.
         kinds: kinds to run; empty for all.
+        half: the scored units of which half of each task: choices are made on ``"development"`` and reported on
+            ``"test"``; ``"all"`` for both.
         limit: scored units a task at most; ``None`` for all.
         wordings: ``"first"``: the main one; ``"paraphrases"``: and its paraphrases; ``"all"``: and none, tag,
             simple, placebo and wrong.
@@ -51,7 +54,7 @@ class EvaluateConfig:
         fresh: compute every cell anew (embeddings are still reused).
 
     Raises:
-        ConfigError: no models, a model twice, an unknown task or kind, or a number out of its range.
+        ConfigError: no models, a model twice, an unknown task, kind or half, or a number out of its range.
     """
 
     suite: Suite
@@ -61,6 +64,7 @@ class EvaluateConfig:
     cache: Path | None = None
     tasks: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    half: Half = "all"
     limit: int | None = None
     wordings: Wordings = "paraphrases"
     reword: Literal["query", "both"] = "query"
@@ -83,6 +87,8 @@ class EvaluateConfig:
                 raise ConfigError(f"kind is {kind!r}; there are {', '.join(KINDS)}")
         if not self.selected:
             raise ConfigError(f"the suite {self.suite.name} has no task of the kinds and names asked for")
+        if self.half not in HALVES:
+            raise ConfigError(f"half is {self.half!r}; expected one of {', '.join(HALVES)}")
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit is {self.limit}; expected 2 or more")
 
@@ -270,6 +276,7 @@ def _prepare(config: EvaluateConfig, evaluation: Evaluation, task: TaskSpec) -> 
             task,
             data_folder=config.data,
             suite_folder=config.suite.path.parent,
+            half=config.half,
             limit=config.limit,
             seed=config.resampling.seed,
         )

@@ -28,13 +28,23 @@ from instructvec.page.markup import (
 )
 
 _FEW = 6
+_OF_HALVES = {
+    "development": "This half is for making choices; what is then reported is measured on the other. ",
+    "test": "Choices that were made on the development half have not seen it. ",
+}
+
+
+def half_measured(content: Content) -> str | None:
+    """The half that scores are of; ``None`` where all test data was measured."""
+    half = content.facts.get("half")
+    return None if half in (None, "all") else str(half)
 
 
 def partial_banner(content: Content) -> Html | None:
     """Says at the top what is missing and why; ``None`` where nothing is."""
     missing = content.missing
-    limit = content.facts.get("limit")
-    if content.complete and not content.errors and not missing and limit is None:
+    half, limit = half_measured(content), content.facts.get("limit")
+    if content.complete and not content.errors and not missing and half is None and limit is None:
         return None
     lines: list[Html] = []
     if not content.complete or content.errors or missing:
@@ -50,6 +60,14 @@ def partial_banner(content: Content) -> Html | None:
             )
         )
         lines.append(element("ul", None, *_reasons(content, missing)))
+    if half is not None:
+        lines.append(
+            paragraph(
+                element("strong", None, f"Measured on the {half} half of each task's test data. "),
+                _OF_HALVES.get(half, ""),
+                "Such scores compare the models here with each other, not with published figures.",
+            )
+        )
     if limit is not None:
         lines.append(
             paragraph(

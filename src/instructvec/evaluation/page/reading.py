@@ -72,7 +72,7 @@ def read_content(report: Mapping[str, Any]) -> Content:
     )
 
 
-_FACTS = ("date", "command", "machine", "versions", "seed", "limit", "n_resamples", "reword")
+_FACTS = ("date", "command", "machine", "versions", "seed", "half", "limit", "n_resamples", "reword")
 
 
 def number(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""A task's specification -> its data, found, checked against what is expected of it, and limited.
+"""A task's specification -> its data, found, checked against what is expected of it, halved and limited.
 
 Knows where data lies (a folder below the user's data folder or beside the suite, or a dataset on the hub) and what
 a specification expects of it; the layouts are read by ``local.py``, ``beir.py`` and ``hub.py``.
@@ -18,6 +18,7 @@ import numpy as np
 from instructvec.errors import ConfigError, FileError, InputError
 from instructvec.evaluation import data as kinds
 from instructvec.evaluation.data import TaskData
+from instructvec.evaluation.halves import Half, halved
 from instructvec.evaluation.sources.assembly import Assembled
 from instructvec.evaluation.sources.beir import read_instruction_retrieval, read_retrieval
 from instructvec.evaluation.sources.hub import read_hub
@@ -36,18 +37,26 @@ class Loaded:
         data: what is scored.
         digest: hex, of ``data`` with all its texts, labels, ids and judgements.
         n_rows: rows of the data as it was read: those of all splits of a file, of the splits used of a hub
-            dataset, the documents of collections; before any limit and any choice of rows.
+            dataset, the documents of collections; before any half, limit and choice of rows.
         notes: what a reader of the scores must know, such as queries that were left out.
+        half: which of the scored rows ``data`` has.
     """
 
     data: TaskData
     digest: str
     n_rows: int
     notes: tuple[str, ...] = ()
+    half: Half = "all"
 
 
 def load(
-    task: TaskSpec, *, data_folder: Path | None, suite_folder: Path, limit: int | None = None, seed: int = 42
+    task: TaskSpec,
+    *,
+    data_folder: Path | None,
+    suite_folder: Path,
+    half: Half = "all",
+    limit: int | None = None,
+    seed: int = 42,
 ) -> Loaded:
     """The data of a task.
 
@@ -55,12 +64,14 @@ def load(
         task: says where it is and what to expect of it.
         data_folder: the user's; a task's ``folder`` is looked up there first.
         suite_folder: of the suite's file; looked up next.
-        limit: scored rows at most, see :func:`instructvec.evaluation.sources.limits.limited`; ``None`` for all.
+        half: the scored rows of which half, see :func:`instructvec.evaluation.halves.halved`.
+        limit: of these rows at most, see :func:`instructvec.evaluation.sources.limits.limited`; ``None`` for all.
         seed: of the limit's draw.
 
     Raises:
         ConfigError: the limit is below 1.
-        FileError: the data is missing or malformed, or not what the task expects.
+        FileError: the data is missing or malformed, or not what the task expects; or the half has nothing that can
+            be measured.
         MissingExtra: a hub dataset is asked for and the package that reads it is not installed.
     """
     if limit is not None and limit < 1:
@@ -68,12 +79,19 @@ def load(
     where, found = _read(task, data_folder, suite_folder)
     _check_expected(task, where, found)
     data = found.data
+    if half != "all":
+        try:
+            data = halved(data, half)
+        except InputError as error:
+            raise FileError(
+                f"{where}, {half} half: {error}; leave the task out, or measure the whole (half = all)"
+            ) from None
     if limit is not None:
         try:
             data = limited(data, limit, seed=seed, name=task.name)
         except InputError as error:
             raise FileError(f"{where}, limited to {limit} rows: {error}; raise the limit") from None
-    return Loaded(data, digest_of(data), found.n_rows, found.notes)
+    return Loaded(data, digest_of(data), found.n_rows, found.notes, half)
 
 
 def find_folder(task: TaskSpec, data_folder: Path | None, suite_folder: Path) -> Path:
