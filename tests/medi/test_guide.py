@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from instructvec.cli.main import SUCCESS, main
+from instructvec.medi.config import FormOptions
+from instructvec.medi.form_rows import MIN_FORMS
+from instructvec.medi.forms import FORMS, read_forms
 from instructvec.medi.manifest import MixtureRows, manifest_of
+from instructvec.medi.mining.labels import DUPLICATE_COSINE
 from instructvec.medi.registry import REGISTRY, Dataset, Source, read_registry
 from tests.medi.small import csv_content, json_lines, questions, reviews, task_content, tasks
 
@@ -30,7 +34,7 @@ def commands():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """What the guide says to write: the entries in ``mine.toml``, and their files."""
-    tickets, faq, clicks = blocks("toml")
+    tickets, faq, clicks, _ = blocks("toml")
     (tmp_path / "mine.toml").write_text("\n".join([tickets, faq, clicks]))
     (tmp_path / "tickets.csv").write_text(blocks("csv")[0])
     rows = [{"question": question, "title": "Help", "answer": answer} for question, answer in questions()]
@@ -104,6 +108,30 @@ def test_two_label_columns_over_the_same_texts_are_two_entries(folder, capsys):
     assert main(commands()[-1]) == SUCCESS
     rows = list(MixtureRows(manifest_of(folder / "mixture")))
     assert {row.dataset for row in rows if row.rule == "other_goal"} == {"tickets", "moods"}
+
+
+def test_the_forms_of_the_guide_are_sides_of_its_datasets(folder):
+    path = folder / "forms.toml"
+    path.write_text(blocks("toml")[-1])
+    entries = read_registry([folder / "mine.toml"], bundled=False)
+    found = read_forms([path]).chosen(entries)
+    assert found.absent == []
+    assert [place.form for place in found.places] == ["help text", "support ticket"]
+
+
+def test_what_the_guide_says_of_forms_is_so():
+    options, guide = FormOptions(), " ".join(GUIDE.split())
+    said = "z is drawn from the 8 texts of other forms nearest to x, if its cosine is 0.42 or more and below 0.98"
+    assert said in guide and (options.n_near, options.min_near, DUPLICATE_COSINE) == (8, 0.42, 0.98)
+    assert "below 0.25 to x and below 0.3 to z" in guide and (options.max_far, options.max_far_other) == (
+        0.25,
+        0.3,
+    )
+    assert "1,100 texts of a form are looked at, of 15 to 700 characters" in guide
+    assert (options.texts, options.min_characters, options.max_characters) == (1100, 15, 700)
+    assert "10,000 groups come at most" in guide and options.groups == 10_000
+    assert "fewer than four forms" in guide and MIN_FORMS == 4
+    assert "src/instructvec/medi/forms.toml" in guide and FORMS.is_file()
 
 
 def test_the_guides_table_of_keys_is_that_of_entries():

@@ -80,6 +80,39 @@ class MiningOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class FormOptions:
+    """How texts are contrasted by their form and their subject; the rule is in ``mining.forms``.
+
+    Attributes:
+        texts: texts of a form that are looked at, drawn by the seed; 0 for no such rows.
+        groups: texts that give their two rows at most; 0 for no such rows.
+        min_characters: of a text; shorter ones show neither form nor subject.
+        max_characters: of a text; longer ones are cut by the model, and their length alone would tell the form.
+        min_near: from which cosine on texts of two forms have one subject.
+        n_near: among how many nearest texts of other forms the one of the same subject is.
+        max_far: below which cosine two texts of one form have different subjects.
+        max_far_other: the same for texts of two forms.
+    """
+
+    texts: int = 1100
+    groups: int = 10_000
+    min_characters: int = 15
+    max_characters: int = 700
+    min_near: float = 0.42
+    n_near: int = 8
+    max_far: float = 0.25
+    max_far_other: float = 0.3
+
+    def __post_init__(self) -> None:
+        _at_least(0, texts=self.texts, groups=self.groups)
+        _at_least(1, min_characters=self.min_characters, n_near=self.n_near)
+        _at_least(self.min_characters, max_characters=self.max_characters)
+        for name in ("min_near", "max_far", "max_far_other"):
+            if not -1 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a cosine from -1 to 1")
+
+
+@dataclass(frozen=True, slots=True)
 class Mixture:
     """How much of each dataset goes into the mixture, and in which words.
 
@@ -117,12 +150,14 @@ class BuildConfig:
         out: the folder of the mixture.
         data: folders that hold the datasets' files, at any depth.
         registries: TOML files or folders of one's own entries, besides the bundled ones.
+        form_files: TOML files that say which of one's own datasets hold texts of which form, besides the bundled.
         bundled: whether the bundled registry's datasets take part.
         cache: where vectors and half-made rows are kept; ``None`` for ``OUT.cache``.
         choice: which datasets.
         filters: which rows.
         near_duplicates: similarity of word shingles from which rows are near duplicates; 0 for exact ones only.
         mining: how positives and negatives are found.
+        forms: how texts are contrasted by form and subject.
         mixture: how much of each, in which words.
         against: evaluation folders and files whose texts must not be in the mixture.
         seed: of every draw.
@@ -134,12 +169,14 @@ class BuildConfig:
     out: Path
     data: tuple[Path, ...] = ()
     registries: tuple[Path, ...] = ()
+    form_files: tuple[Path, ...] = ()
     bundled: bool = True
     cache: Path | None = None
     choice: Choice = field(default_factory=Choice)
     filters: Filters = field(default_factory=Filters)
     near_duplicates: float = 0.9
     mining: MiningOptions = field(default_factory=MiningOptions)
+    forms: FormOptions = field(default_factory=FormOptions)
     mixture: Mixture = field(default_factory=Mixture)
     against: tuple[Path, ...] = ()
     seed: int = 42

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from instructvec.extras import version_of
 from instructvec.medi.choosing import Input
 from instructvec.medi.config import BuildConfig
+from instructvec.medi.form_rows import goal_entry
 from instructvec.medi.manifest import FORMAT_VERSION
 from instructvec.medi.problems import Problems
-from instructvec.medi.registry import Dataset
+from instructvec.medi.registry import Dataset, Wordings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,6 +72,8 @@ def described(
     contrasts: Sequence[Contrasted],
     left_out: Sequence[Mapping[str, Any]],
     *,
+    forms: Mapping[str, Any] | None,
+    goals: Mapping[str, Wordings],
     job: str,
     contract: Mapping[str, Any],
     rules: Counter[tuple[str, str]],
@@ -87,6 +90,8 @@ def described(
         datasets: what took part.
         contrasts: what pairs of them gave.
         left_out: datasets that could not take part, as :func:`left_out` has them.
+        forms: what is known of the rows of forms and subjects; ``None`` where none were asked for.
+        goals: form and subject, how each is asked for.
         job: what tells whether another build would be the same.
         contract: of the miner's vectors.
         rules: (dataset, rule) -> rows of the mixture.
@@ -98,6 +103,10 @@ def described(
             instruction the original's training code refuses.
     """
     listed = [_dataset(one, rules, weights.get(one.entry.name, 0.0)) for one in datasets]
+    if forms is not None and forms["groups"]:
+        sources = [one.entry for one in datasets if one.entry.name in forms["datasets"]]
+        listed += [_goal(goal_entry(name, goals, sources), rules) for name in goals]
+        listed.sort(key=lambda one: str(one["name"]))
     by_rule: Counter[str] = Counter()
     for (_, rule), count in rules.items():
         by_rule[rule] += count
@@ -122,6 +131,7 @@ def described(
             {"a": one.a, "b": one.b, "shared": one.facts["shared"], "rows": one.table.num_rows}
             for one in contrasts
         ],
+        "forms": forms,
         "protected": list(protected),
         "check": check,
         "licences": _summed(listed, "licence"),
@@ -131,8 +141,34 @@ def described(
 
 
 def _dataset(one: Taken, rules: Counter[tuple[str, str]], weight: float) -> dict[str, Any]:
-    entry = one.entry
+    return {
+        **_stated(one.entry),
+        "files": one.facts["files"],
+        "read": one.facts["read"],
+        "dropped": one.facts["dropped"],
+        "rows": int(one.keep.sum()),
+        "available": {one.mined["rule"]: one.n_triplets},
+        "mining": {name: value for name, value in one.mined.items() if name not in ("rule", "rows")},
+        **_counted(one.entry, rules),
+        "weight": round(weight, 8),
+        "problems": one.facts["problems"],
+    }
+
+
+def _goal(entry: Dataset, rules: Counter[tuple[str, str]]) -> dict[str, Any]:
+    """A goal's rows as a dataset's: what they are made of is read and counted where it is from."""
+    own = _counted(entry, rules)
+    nothing = {"files": [], "read": 0, "dropped": {}, "rows": 0, "available": dict(own["rules"]), "mining": {}}
+    return {**_stated(entry), **nothing, **own, "weight": 0.0, "problems": []}
+
+
+def _counted(entry: Dataset, rules: Counter[tuple[str, str]]) -> dict[str, Any]:
     own = {rule: count for (name, rule), count in rules.items() if name == entry.name}
+    return {"rules": own, "triplets": sum(own.values())}
+
+
+def _stated(entry: Dataset) -> dict[str, Any]:
+    """What is known of a dataset before it is read."""
     return {
         "name": entry.name,
         "kind": entry.kind,
@@ -147,16 +183,6 @@ def _dataset(one: Taken, rules: Counter[tuple[str, str]], weight: float) -> dict
         "note": entry.note,
         "instruction": entry.instruction,
         "wordings": len(entry.query.all),
-        "files": one.facts["files"],
-        "read": one.facts["read"],
-        "dropped": one.facts["dropped"],
-        "rows": int(one.keep.sum()),
-        "available": {one.mined["rule"]: one.n_triplets},
-        "mining": {name: value for name, value in one.mined.items() if name not in ("rule", "rows")},
-        "rules": own,
-        "triplets": sum(own.values()),
-        "weight": round(weight, 8),
-        "problems": one.facts["problems"],
     }
 
 
@@ -198,7 +224,7 @@ def nothing_found(datasets: Sequence[Taken]) -> str:
 
 def _options(config: BuildConfig) -> dict[str, Any]:
     """What was asked for, as JSON has it, without the places where things are."""
-    places = ("out", "cache", "data", "registries", "against")
+    places = ("out", "cache", "data", "registries", "form_files", "against")
     asked = {name: value for name, value in asdict(config).items() if name not in places}
     plain: dict[str, Any] = json.loads(json.dumps(asked))
     return plain

@@ -23,6 +23,8 @@ from instructvec.toml import make, read_toml
 
 REGISTRY = Path(__file__).parent / "registry"
 MAX_INSTRUCTION_CHARACTERS = 400
+GOALS = ("form", "subject")
+"""Names of the mixture's own datasets, whose rows are made of texts of many others."""
 Permission: TypeAlias = Literal["yes", "no", "unknown"]
 
 ROLES: Mapping[Kind, tuple[str, ...]] = {
@@ -259,6 +261,8 @@ def _entry(table: Mapping[str, Any], place: str, folder: Path | None) -> Dataset
     reserved = {"origin", "folder"} & table.keys()
     if reserved:
         raise ConfigError(f"{place}: unknown key {min(reserved)!r}; take it out")
+    if table.get("name") in GOALS:
+        raise ConfigError(f"{place}: the name is that of the mixture's own rows of {table['name']}s; take another")
     if "licence" not in table:
         raise ConfigError(
             f"{place}: the key 'licence' is missing; write what the source states, or 'none stated': "

@@ -1,7 +1,8 @@
 """The stages of a build, each dataset's result kept under what it was made from.
 
     prepare ──> rows ── duplicates ──> kept rows ─┬─ mine ──> triplets ──┐
-                                                  └─ contrast ──> rows ──┴─ mix ──> shards, manifest
+                                                  ├─ contrast ──> rows ──┤
+                                                  └─ forms ─────> rows ──┴─ mix ──> shards, manifest
 
 Knows the order of the stages and the keys; what they do is in their modules. Every table is kept under a key made
 of all that decides it: a changed file, option or model makes anew just what depends on it.
@@ -28,7 +29,10 @@ from instructvec.medi.contrasts import Side, contrast, may_contrast, text_ids
 from instructvec.medi.decontaminate import Protected
 from instructvec.medi.describe import Contrasted, Taken, described, left_out, nothing_found
 from instructvec.medi.duplicates import RowDuplicates, Unique
+from instructvec.medi.form_rows import REVISION as FORM_REVISION
+from instructvec.medi.form_rows import draw_texts, form_rows
 from instructvec.medi.formats import write_medi_json
+from instructvec.medi.forms import read_forms
 from instructvec.medi.mine import mine
 from instructvec.medi.mining import SharedTexts, shared_texts
 from instructvec.medi.mix import WrongInstructions, allocate, finished, generator, weights
@@ -96,10 +100,13 @@ class Stages:
         self._against = [[path.resolve().name, identity(files_below(path))] for path in config.against]
         self.datasets = [Taken(one, self._rows_key(one)) for one in inputs]
         self.left_out = left_out(problems)
-        options = asdict(replace(config, out=Path("out"), cache=None, data=(), registries=(), against=()))
+        self._forms = read_forms(config.form_files).chosen(one.entry for one in self.datasets)
+        places: dict[str, Any] = {"data": (), "registries": (), "form_files": (), "against": ()}
+        options = asdict(replace(config, out=Path("out"), cache=None, **places))
         entries = [replace(one.entry, origin="", folder=None) for one in self.datasets]
         self.job = digest(
             [REVISION, _plain(options), self._contract, self._against]
+            + [FORM_REVISION, self._forms]
             + [[_plain(asdict(entry)), one.rows_key] for entry, one in zip(entries, self.datasets, strict=True)]
             + [[one["name"], one["reasons"]] for one in self.left_out]
         )
@@ -120,7 +127,7 @@ class Stages:
             self._prepare()
             self._leave_out_duplicates()
             self._mine()
-            return self._mix(self._contrast(), writer)
+            return self._mix(self._contrast(), self._contrast_forms(), writer)
         except BaseException:
             shutil.rmtree(writer.folder, ignore_errors=True)
             raise
@@ -199,15 +206,19 @@ class Stages:
         rng = generator(self.config.seed, one.entry.name, "pool")
         return rows.take(np.sort(rng.choice(rows.num_rows, pool, replace=False)))
 
+    def _which_rows(self, one: Taken) -> tuple[str, list[int] | None]:
+        """What decides which rows of a dataset mining looks at, but for what it has."""
+        pool = self.config.pool
+        drawn = [pool, self.config.seed] if pool is not None and one.keep.sum() > pool else None
+        return digest([len(one.keep), np.packbits(one.keep).tobytes().hex()]), drawn
+
     # Stage 3: triplets.
 
     def _mine(self) -> None:
         self._progress.stage("mining", len(self.datasets))
         options = _plain(asdict(replace(self.config.mining, pool=None, other_goal=0, wrong_instruction=0)))
         for one in self.datasets:
-            kept = digest([len(one.keep), np.packbits(one.keep).tobytes().hex()])
-            pool = self.config.pool
-            drawn = [pool, self.config.seed] if pool is not None and one.keep.sum() > pool else None
+            kept, drawn = self._which_rows(one)
             what = [one.rows_key, kept, one.entry.symmetric, options, drawn]
             one.mined_key = digest([REVISION, what, self._contract])
             one.mined = self.work.facts("triplets", one.entry.name, one.mined_key) or self._find(one).facts
@@ -278,9 +289,35 @@ class Stages:
     def _share(self) -> float:
         return self.config.mixture.paraphrases
 
-    # Stage 5: the mixture.
+    # Stage 5: same text, form or subject.
 
-    def _mix(self, contrasts: Sequence[Contrasted], writer: MixtureWriter) -> dict[str, Any]:
+    def _contrast_forms(self) -> Kept | None:
+        """The rows of texts of many forms; ``None`` where none are asked for."""
+        options = self.config.forms
+        if not (options.texts and options.groups):
+            return None
+        used = {place.dataset for place in self._forms.places}
+        by_name = {one.entry.name: one for one in self.datasets if one.entry.name in used}
+        rows = [[name, one.rows_key, *self._which_rows(one)] for name, one in by_name.items()]
+        goals, places, _ = self._forms
+        seed, share = self.config.seed, self._share
+        key = digest(
+            [REVISION, FORM_REVISION, rows, goals, places, _plain(asdict(options)), seed, share, self._contract]
+        )
+        if used:
+            self._progress.stage("forms", len(used))
+        known = self.work.load("forms", "+".join(goals), key)
+        if known is None:
+            texts = draw_texts(places, lambda name: self._rows(by_name[name]), options, seed=seed)
+            made = form_rows(texts, self._vectors, goals, options, share=share, seed=seed)
+            known = self.work.save("forms", "+".join(goals), key, made.table, made.facts)
+        for name in by_name:
+            self._progress.step(name)
+        return known
+
+    # Stage 6: the mixture.
+
+    def _mix(self, contrasts: Sequence[Contrasted], forms: Kept | None, writer: MixtureWriter) -> dict[str, Any]:
         counts = allocate({one.entry.name: one.n_triplets for one in self.datasets}, self.config.mixture)
         weight_of = weights(counts, self.config.mixture)
         wrong = WrongInstructions([one.entry for one in self.datasets], self._vectors)
@@ -295,6 +332,9 @@ class Stages:
         for at, taken in enumerate(self.datasets):
             add(self._of_dataset(taken, counts[taken.entry.name], wrong, at))
             self._progress.step(taken.entry.name)
+        if forms is not None and forms.table.num_rows:
+            facts = {"shared": sum(forms.facts["forms"].values())}
+            contrasts = [*contrasts, Contrasted("form", "subject", forms.table, facts)]
         for pair in contrasts:
             add(pair.table)
         writer.finish()
@@ -313,6 +353,8 @@ class Stages:
             self.datasets,
             contrasts,
             self.left_out,
+            forms=None if forms is None else {**forms.facts, "absent": self._forms.absent},
+            goals=self._forms.goals,
             job=self.job,
             contract=self._contract,
             rules=rules,

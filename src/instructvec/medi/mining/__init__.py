@@ -1,9 +1,10 @@
 """Vectors and what is known of their texts -> triplets: one function a rule, each with its equation.
 
-Rules take arrays and give row numbers; they read no files, call no encoder and draw nothing by themselves.
+Rules take arrays and give row numbers; they read no files, call no encoder and draw only from what they are given.
 Adding a rule is adding a function that returns :class:`Mined`.
 """
 
+from instructvec.medi.mining.forms import form_subject_triplets
 from instructvec.medi.mining.goals import Contrast, crossed_label_triplets, other_goal_triplets
 from instructvec.medi.mining.instructions import wrong_instructions
 from instructvec.medi.mining.labels import class_label_triplets, label_agreement, labelled_triplets
@@ -18,6 +19,7 @@ __all__ = [
     "SharedTexts",
     "class_label_triplets",
     "crossed_label_triplets",
+    "form_subject_triplets",
     "hard_negatives",
     "label_agreement",
     "labelled_triplets",

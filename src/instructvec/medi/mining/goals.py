@@ -96,7 +96,7 @@ def other_goal_triplets(
     ]
     for positives, other, labels, name in ((p_a, b, labels_b, "labels_b"), (p_b, a, labels_a, "labels_a")):
         drop.append((drop[2][0], _matches(anchors, positives, other, labels, n, name)))
-    return _contrast(vectors, anchors, p_a, p_b, drop)
+    return swapped(vectors, anchors, p_a, p_b, drop)
 
 
 def crossed_label_triplets(
@@ -165,7 +165,7 @@ def crossed_label_triplets(
         ("no text with the same first label and another second", u == NO_ROW),
         ("no text with the same second label and another first", v == NO_ROW),
     ]
-    return _contrast(vectors, np.arange(n), u, v, drop)
+    return swapped(vectors, np.arange(n), u, v, drop)
 
 
 def _times_together(codes_a: NDArray[np.int32], codes_b: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -207,13 +207,22 @@ def _matches(
     return known
 
 
-def _contrast(
+def swapped(
     vectors: Vectors,
     anchors: NDArray[np.int64],
     u: NDArray[np.int64],
     v: NDArray[np.int64],
     drop: list[Reason],
 ) -> Contrast:
+    """The triplets (x, u, v) under the first goal and (x, v, u) under the second, for anchors nothing leaves out.
+
+    Args:
+        vectors: (n, d) unit vectors, for the margins.
+        anchors: (m,) int64 rows.
+        u: (m,) int64, row i the positive of anchor i under the first goal, ``NO_ROW`` where there is none.
+        v: (m,) int64, under the second.
+        drop: reasons to leave anchors out; the first that holds is counted.
+    """
     margins = cosines(vectors[anchors], vectors[u]) - cosines(vectors[anchors], vectors[v])
     a, b = assemble(u, v, margins, drop), assemble(v, u, -margins, drop)
     rows = anchors[a.anchors]
