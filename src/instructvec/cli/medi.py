@@ -179,6 +179,14 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         help="texts that two datasets give under both goals at most, 0 for none (default: 400)",
     )  # fmt: skip
     rows.add_argument(
+        "--form-groups", type=int, default=10_000, metavar="N",
+        help="texts under the goals form and subject at most, 0 for none (default: 10000)",
+    )  # fmt: skip
+    rows.add_argument(
+        "--forms", nargs="+", type=Path, default=[], metavar="FILE",
+        help="TOML files that say which of your datasets hold texts of which form",
+    )  # fmt: skip
+    rows.add_argument(
         "--wrong-instructions", type=float, default=0.02, metavar="S",
         help="share of rows repeated with a wrong instruction as negative (default: 0.02)",
     )  # fmt: skip
@@ -313,7 +321,7 @@ def _suites(arguments: argparse.Namespace, folder: Path) -> Iterable[Path]:
 
 
 def _config(arguments: argparse.Namespace) -> BuildConfig:
-    from instructvec.medi.config import BuildConfig, MiningOptions, Mixture
+    from instructvec.medi.config import BuildConfig, FormOptions, MiningOptions, Mixture
     from instructvec.medi.filters import Filters
 
     return BuildConfig(
@@ -343,6 +351,8 @@ def _config(arguments: argparse.Namespace) -> BuildConfig:
             truncate_at=arguments.truncate_at,
             paraphrases=arguments.paraphrases,
         ),
+        forms=FormOptions(groups=arguments.form_groups),
+        form_files=tuple(arguments.forms),
         against=tuple(arguments.against),
         seed=arguments.seed,
         strict=arguments.strict,
