@@ -88,7 +88,7 @@ class Embedder(TextEncoder):
         else:
             path = resolve(name, revision=revision, token=token, cache_folder=cache_folder)
         own = read_spec(path, name=name)
-        spec = _with_overrides(own, joining, max_seq_length)
+        spec = with_overrides(own, joining, max_seq_length)
         tokenizer = Tokenizer.load(
             spec.transformer_folder, pad_token_id=spec.architecture.pad_token_id, lower_case=spec.lower_case
         )
@@ -198,8 +198,17 @@ class Embedder(TextEncoder):
         return save(self._spec, path, graphs_only=graphs_only)
 
 
-def _with_overrides(spec: CheckpointSpec, joining: Joining | None, max_seq_length: int | None) -> CheckpointSpec:
-    """The checkpoint under the caller's joining and limit."""
+def with_overrides(spec: CheckpointSpec, joining: Joining | None, max_seq_length: int | None) -> CheckpointSpec:
+    """The checkpoint under the caller's joining and limit.
+
+    Args:
+        spec: the checkpoint as it is.
+        joining: the rule instead of its own; ``None`` for that.
+        max_seq_length: tokens instead of its own limit; ``None`` for that.
+
+    Raises:
+        ConfigError: more tokens than it has positions for.
+    """
     n_positions = spec.architecture.n_positions - spec.architecture.position_offset
     limit = _checked_limit(max_seq_length, spec.max_seq_length, n_positions)
     joining = joining or spec.joining

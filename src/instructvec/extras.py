@@ -19,6 +19,9 @@ EXTRAS: dict[str, str] = {
     "py3langid": "medi",
     "mteb": "mteb",
     "sentence_transformers": "train",
+    "peft": "train",
+    "accelerate": "train",
+    "tensorboard": "train",
 }
 """Which extra brings which package."""
 

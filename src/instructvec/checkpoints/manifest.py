@@ -2,7 +2,7 @@
 
 Knows its keys; nothing of how graphs are exported or weights are hashed.
 
-    {"format_version": 1, "joining": "exact", "weights_digest": "…",
+    {"format_version": 1, "joining": "exact", "weights_digest": "…", "fingerprint": "…",
      "onnx": {"float32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}}
 """
 

@@ -9,17 +9,23 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from instructvec.checkpoints.contract import fingerprint
 from instructvec.checkpoints.layout import TRANSFORMER_CONFIGS
 from instructvec.checkpoints.manifest import MANIFEST, manifest_content, read_manifest
 from instructvec.checkpoints.modules import ACTIVATIONS_BY_CLASS, MODES_BY_NAME
 from instructvec.checkpoints.spec import CheckpointSpec, DenseSpec
-from instructvec.checkpoints.tensors import write_safetensors
-from instructvec.checkpoints.weights import stored_dense, stored_weights, weights_digest
+from instructvec.checkpoints.tensors import StoredTensor, write_safetensors
+from instructvec.checkpoints.weights import stored_dense, stored_weights, weights_digest, with_values
+from instructvec.encoding.tokens import Tokenizer
 from instructvec.errors import OutputError
 
 TOKENIZER_FILES = (
@@ -37,7 +43,8 @@ TOKENIZER_FILES = (
 )
 """What a tokenizer may consist of; those present are copied."""
 
-_CARDS = ("README.md", "LICENSE", "LICENSE.txt", "NOTICE")
+_LICENCES = ("LICENSE", "LICENSE.txt", "NOTICE")
+_CARDS = ("README.md", *_LICENCES)
 _MODE_NAMES = {ours: theirs for theirs, ours in MODES_BY_NAME.items()}
 _FLAGS = {
     "cls": "pooling_mode_cls_token",
@@ -80,11 +87,52 @@ def save(spec: CheckpointSpec, path: str | os.PathLike[str], *, graphs_only: boo
         _write_modules(spec, folder)
         if spec.has_weights:
             write_safetensors(folder / "model.safetensors", stored_weights(spec, pooler=True))
-        for name in ("config.json", *TOKENIZER_FILES):
-            _copy(spec.transformer_folder / name, folder / name)
-        for name in _CARDS:
-            _copy(spec.path / name, folder / name)
-        _write_manifest(spec, folder)
+            for index in range(len(spec.dense)):
+                _write_dense(folder, index, stored_dense(spec, index))
+        _copy_files(spec, folder, _CARDS)
+        _write_manifest(spec, folder, read_manifest(spec.path).extra)
+    return target
+
+
+def save_weights(
+    spec: CheckpointSpec,
+    weights: Mapping[str, NDArray[np.float32]],
+    path: str | os.PathLike[str],
+    *,
+    card: str,
+    extra: Mapping[str, Any],
+) -> Path:
+    """Write a checkpoint with other weights than those of ``spec.path`` to a new directory.
+
+    As :func:`save`, except that graphs, model card and further keys of the manifest, which belong to the old
+    weights, stay behind. The pooler, which no vector depends on, comes along as it was.
+
+    Args:
+        spec: the checkpoint that the weights started from; configuration, tokenizer and licence come from there.
+        weights: float32 arrays by canonical name; a projection's as ``dense.0.weight``, ``dense.0.bias``.
+        path: the directory to make; it must not exist, or be empty.
+        card: the model card, ``README.md``.
+        extra: further keys of ``instructvec.json``.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        OutputError: the path is taken or cannot be written, or a weight holds NaN or infinity.
+        CheckpointError: a weight is missing, unknown or of another shape, or ``spec.path`` cannot be read.
+    """
+    target = Path(path)
+    encoder, dense = with_values(spec, weights)
+    plain = replace(spec, onnx_files={})
+    with _new_directory(target) as folder:
+        _write_modules(plain, folder)
+        write_safetensors(folder / "model.safetensors", encoder)
+        for index, tensors in enumerate(dense):
+            _write_dense(folder, index, tensors)
+        _copy_files(plain, folder, _LICENCES)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        written = replace(plain, path=folder, transformer_folder=folder, dense=_numbered(plain.dense))
+        _write_manifest(written, folder, extra)
     return target
 
 
@@ -124,7 +172,7 @@ def _sync(file: Path) -> None:
 
 def _write_modules(spec: CheckpointSpec, folder: Path) -> None:
     modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
-    modules += [("Dense", f"{index + 2}_Dense") for index in range(len(spec.dense))]
+    modules += [("Dense", one.folder) for one in _numbered(spec.dense)]
     if spec.normalize:
         modules.append(("Normalize", f"{len(modules)}_Normalize"))
     listed = [
@@ -137,12 +185,25 @@ def _write_modules(spec: CheckpointSpec, folder: Path) -> None:
     _write_json(folder / TRANSFORMER_CONFIGS[0], _transformer_config(spec))
     _write_json(folder / "config_sentence_transformers.json", _model_config(spec))
     _write_json(folder / "1_Pooling" / "config.json", _pooling_config(spec))
-    for index, dense in enumerate(spec.dense):
-        dense_folder = folder / f"{index + 2}_Dense"
-        _write_json(dense_folder / "config.json", _dense_config(dense))
-        if spec.has_weights:
-            tensors = {f"linear.{name}": tensor for name, tensor in stored_dense(spec, index).items()}
-            write_safetensors(dense_folder / "model.safetensors", tensors)
+    for written, dense in zip(_numbered(spec.dense), spec.dense, strict=True):
+        _write_json(folder / written.folder / "config.json", _dense_config(dense))
+
+
+def _numbered(dense: Sequence[DenseSpec]) -> tuple[DenseSpec, ...]:
+    """The projections in the folders they are written to."""
+    return tuple(replace(one, folder=f"{index + 2}_Dense") for index, one in enumerate(dense))
+
+
+def _write_dense(folder: Path, index: int, tensors: Mapping[str, StoredTensor]) -> None:
+    named = {f"linear.{name}": tensor for name, tensor in tensors.items()}
+    write_safetensors(folder / f"{index + 2}_Dense" / "model.safetensors", named)
+
+
+def _copy_files(spec: CheckpointSpec, folder: Path, beside: Sequence[str]) -> None:
+    for name in ("config.json", *TOKENIZER_FILES):
+        _copy(spec.transformer_folder / name, folder / name)
+    for name in beside:
+        _copy(spec.path / name, folder / name)
 
 
 def _transformer_config(spec: CheckpointSpec) -> dict[str, Any]:
@@ -182,7 +243,7 @@ def _dense_config(dense: DenseSpec) -> dict[str, Any]:
     }
 
 
-def _write_manifest(spec: CheckpointSpec, folder: Path) -> None:
+def _write_manifest(spec: CheckpointSpec, folder: Path, extra: Mapping[str, Any]) -> None:
     onnx: dict[str, str] = {}
     for dtype, file in spec.onnx_files.items():
         onnx[dtype] = f"onnx/{file.name}"
@@ -191,8 +252,14 @@ def _write_manifest(spec: CheckpointSpec, folder: Path) -> None:
         # Large graphs keep their tensors in a file beside them.
         _copy(file.with_name(f"{file.name}.data"), folder / "onnx" / f"{file.name}.data")
         _copy(file.with_name(f"{file.name}_data"), folder / "onnx" / f"{file.name}_data")
-    content = manifest_content(spec.joining, weights_digest(spec), onnx, read_manifest(spec.path).extra)
-    _write_json(folder / MANIFEST, content)
+    digest = weights_digest(spec)
+    tokenizer = Tokenizer.load(
+        folder, pad_token_id=spec.architecture.pad_token_id, lower_case=spec.lower_case
+    ).digest()
+    # The digest stands for the weights, which need not be read a second time.
+    hashed = replace(spec, has_weights=False, weights_digest=digest)
+    named = {**extra, "fingerprint": fingerprint(hashed, tokenizer, spec.joining)}
+    _write_json(folder / MANIFEST, manifest_content(spec.joining, digest, onnx, named))
 
 
 def _write_json(file: Path, content: Any) -> None:

@@ -17,7 +17,7 @@ Heads, poolers, position ids and T5's copies of the word embedding are left out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from instructvec.checkpoints.jsonfile import read_json
 from instructvec.checkpoints.names import Shape, canonical_names, expected_shapes
 from instructvec.checkpoints.spec import CheckpointSpec
 from instructvec.checkpoints.tensors import StoredTensor, read_bin, read_safetensors
-from instructvec.errors import CheckpointError
+from instructvec.errors import CheckpointError, OutputError
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -104,6 +104,55 @@ def stored_dense(spec: CheckpointSpec, index: int) -> dict[str, StoredTensor]:
         _check_shape(tensor, shape)
         found[name] = tensor
     return found
+
+
+def with_values(
+    spec: CheckpointSpec, weights: Mapping[str, NDArray[np.float32]]
+) -> tuple[dict[str, StoredTensor], list[dict[str, StoredTensor]]]:
+    """The encoder's tensors and each projection's, with other values than the checkpoint's.
+
+    Args:
+        spec: the checkpoint.
+        weights: float32 arrays by canonical name; a projection's as ``dense.0.weight``, ``dense.0.bias``. The
+            pooler, which no vector depends on, may be missing and is the checkpoint's then.
+
+    Raises:
+        CheckpointError: a tensor is missing, unknown or of another shape, or the checkpoint cannot be read.
+        OutputError: one holds NaN or infinity.
+    """
+    left = dict(weights)
+
+    def replaced(stored: Mapping[str, StoredTensor], prefix: str) -> dict[str, StoredTensor]:
+        return {name: _with_values(tensor, f"{prefix}{name}", left) for name, tensor in stored.items()}
+
+    encoder = replaced(stored_weights(spec, pooler=True), "")
+    dense = [replaced(stored_dense(spec, index), f"dense.{index}.") for index in range(len(spec.dense))]
+    if left:
+        raise CheckpointError(
+            f"{spec.path}: has no tensor {next(iter(left))!r} ({len(left)} such in all); expected weights of this "
+            "checkpoint"
+        )
+    return encoder, dense
+
+
+def _with_values(tensor: StoredTensor, name: str, left: dict[str, NDArray[np.float32]]) -> StoredTensor:
+    """A tensor with its new values, which are taken out of ``left``."""
+    array = left.pop(name, None)
+    if array is None:
+        if not name.startswith("pooler."):
+            raise CheckpointError(f"{tensor.file}: no new values for the tensor {name!r}; expected all weights")
+        array = tensor.float32()
+    if array.shape != tensor.shape:
+        raise CheckpointError(
+            f"{tensor.file}: the new values of {name!r} have the shape {array.shape}; expected {tensor.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise OutputError(
+            f"the weight {name!r} holds NaN or infinity; it is not saved. Take an earlier checkpoint, and train "
+            "on with a lower learning rate"
+        )
+    values = array.astype(np.float32, copy=False)
+    return StoredTensor(tensor.file, name, "float32", tensor.shape, lambda: values)
 
 
 def weights_digest(spec: CheckpointSpec) -> str:

@@ -6,7 +6,7 @@ reference the other engines are held to. Source: sentence-transformers' module c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +74,9 @@ class TorchEngine:
         self._device = _choose_device(device)
         self._torch_dtype = _choose_dtype(dtype, self._device)
         with _naming_memory(self._device, "loading the weights"):
-            self._model = _load_model(spec, self._torch_dtype).to(self._device)
+            self._model = load_encoder(spec, self._torch_dtype).to(self._device)
             self._dense = [
-                _projection(spec, index).to(self._device, torch.float32) for index in range(len(spec.dense))
+                load_projection(spec, index).to(self._device, torch.float32) for index in range(len(spec.dense))
             ]
 
     @property
@@ -120,17 +120,10 @@ class TorchEngine:
     def _forward(
         self, ids: torch.Tensor, attention_mask: torch.Tensor, pooling_mask: torch.Tensor
     ) -> torch.Tensor:
-        import torch
-
         hidden = self._model(input_ids=ids, attention_mask=attention_mask.long()).last_hidden_state
-        vectors: torch.Tensor = pool(
-            hidden.float(), pooling_mask.float(), attention_mask.float(), self._spec.pooling.modes, xp=torch
+        return finish(
+            hidden, pooling_mask, attention_mask, self._spec, self._dense, unit_length=self._spec.normalize
         )
-        for dense, projection in zip(self._spec.dense, self._dense, strict=True):
-            vectors = _activate(projection(vectors), dense.activation)
-        if self._spec.normalize:
-            vectors = torch.nn.functional.normalize(vectors, p=2.0, dim=-1, eps=_NORM_FLOOR)
-        return vectors
 
 
 def _choose_device(device: str | None) -> torch.device:
@@ -168,10 +161,54 @@ def _choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
     return chosen
 
 
-def _load_model(spec: CheckpointSpec, dtype: torch.dtype) -> torch.nn.Module:
-    """The bare encoder, every weight from the checkpoint, in evaluation mode."""
+def finish(
+    hidden: torch.Tensor,
+    pooling_mask: torch.Tensor,
+    attention_mask: torch.Tensor,
+    spec: CheckpointSpec,
+    projections: Sequence[torch.nn.Module],
+    *,
+    unit_length: bool,
+) -> torch.Tensor:
+    """What follows the encoder, in float32: pooling, projections and their activations, unit length.
+
+    Args:
+        hidden: (batch, tokens, width), of any float type.
+        pooling_mask: (batch, tokens) bool, true where a token counts.
+        attention_mask: (batch, tokens) bool, true where a token is seen.
+        spec: the checkpoint.
+        projections: its linear layers, in order.
+        unit_length: whether the vectors are scaled to length one.
+
+    Returns:
+        (batch, dimension) float32.
+    """
+    import torch
+
+    vectors: torch.Tensor = pool(
+        hidden.float(), pooling_mask.float(), attention_mask.float(), spec.pooling.modes, xp=torch
+    )
+    for dense, projection in zip(spec.dense, projections, strict=True):
+        vectors = _activate(projection(vectors), dense.activation)
+    if unit_length:
+        vectors = torch.nn.functional.normalize(vectors, p=2.0, dim=-1, eps=_NORM_FLOOR)
+    return vectors
+
+
+def load_encoder(spec: CheckpointSpec, dtype: torch.dtype, *, config: Any = None) -> torch.nn.Module:
+    """The bare encoder, every weight from the checkpoint, in evaluation mode and without gradients.
+
+    Args:
+        spec: the checkpoint; it needs float weights.
+        dtype: what its matrices are held in.
+        config: transformers' configuration instead of the checkpoint's own.
+
+    Raises:
+        CheckpointError: the weights are missing, damaged or incomplete.
+    """
     import transformers
 
+    given = {} if config is None else {"config": config}
     loader = {
         "t5": transformers.T5EncoderModel,
         "mt5": transformers.MT5EncoderModel,
@@ -185,6 +222,7 @@ def _load_model(spec: CheckpointSpec, dtype: torch.dtype) -> torch.nn.Module:
                 trust_remote_code=False,
                 weights_only=True,
                 output_loading_info=True,
+                **given,
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             # Our own reader names the file and tensor; where it finds no fault, the error stands as it is.
@@ -221,7 +259,12 @@ def _load_by_name(model: Any, spec: CheckpointSpec, missing: list[str]) -> None:
     model.load_state_dict(state, strict=False)
 
 
-def _projection(spec: CheckpointSpec, index: int) -> torch.nn.Linear:
+def load_projection(spec: CheckpointSpec, index: int) -> torch.nn.Linear:
+    """A projection after the pooling, float32, without gradients.
+
+    Raises:
+        CheckpointError: as :func:`load_encoder`.
+    """
     import torch
 
     weight, bias = load_dense(spec, index)
