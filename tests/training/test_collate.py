@@ -17,10 +17,10 @@ from instructvec.errors import ConfigError, InputError
 from instructvec.medi.triplets import Side, Triplet
 from instructvec.training.collate import Collator, SubBatch
 from instructvec.training.false_negatives import same_label, same_text
-from instructvec.training.mixture import mixture_of
+from instructvec.training.mixture import mixture_of, open_mixture
 from instructvec.types import JOININGS, Batch
 from tests.conftest import GOLDEN, TINY
-from tests.training.made import contrasts, pairs, row, usual
+from tests.training.made import contrasts, pairs, row, usual, write_mixture
 
 CHECKPOINTS = [TINY, GOLDEN / "instructor_t5_tiny"]
 
@@ -186,6 +186,91 @@ def test_rows_that_mean_nothing_without_their_instruction_are_refused_without_it
     assert collator(own)([0, 3]).n_rows == 2
     with pytest.raises(InputError, match=f"row 4 was made by the rule '{rule}'.*without_rules"):
         collator(own, without_instructions=True)([0, 4])
+
+
+def test_none_is_the_same_as_without_instructions():
+    own = usual()[:12]
+    found = collator(own, instructions="none")(range(12))
+    assert tokens_of(found) == tokens_of(collator(own, without_instructions=True)(range(12)))
+
+
+def test_a_tag_stands_instead_of_what_is_written_on_every_side():
+    own = [
+        *pairs("two_words", 3),
+        row("other", "q", "p", "n"),
+        row("other", "no instruction", "p2", instruction=""),
+    ]
+    found = collator(own, instructions="tag")(range(5))
+    said = {"two_words": "two words: ", "other": "other: "}
+    expected = [
+        one._replace(
+            **{
+                name: Side(said[one.dataset], side.text)
+                for name in ("query", "positive", "negative")
+                if (side := getattr(one, name)) is not None
+            }
+        )
+        for one in own
+    ]
+    assert tokens_of(found) == used(sides_of(expected), TINY)
+
+
+def test_a_tag_tells_two_goals_of_one_text_apart():
+    own = contrasts("the sentence", "word", 2)
+    found = collator(own, instructions="tag")([0, 2])
+    assert tokens_of(found)[0] != tokens_of(found)[1]
+    assert torch.equal(same_text(found.identities).positives, torch.eye(2, dtype=torch.bool))
+
+
+FACTS = (
+    {"name": "faq", "kind": "pair", "symmetric": False, "text_type": "question", "document_type": "answer"},
+    {"name": "mood", "kind": "label", "symmetric": True, "text_type": "tweet"},
+)
+
+
+def described(folder, triplets):
+    """The mixture with a manifest."""
+    return open_mixture(write_mixture(folder, triplets, [one | {"weight": 0.5} for one in FACTS]))
+
+
+def collator_of(mixture, **options):
+    spec = read_spec(TINY)
+    return Collator(
+        mixture, spec, tokenizer_of(spec.transformer_folder, spec.architecture.pad_token_id), **options
+    )
+
+
+def test_a_simple_sentence_has_the_sides_own_text_type(tmp_path):
+    own = [row("faq", "q", "p", "n"), row("mood", "a", "b", "c", kind="label", rule="labelled")]
+    found = collator_of(described(tmp_path / "m", own), instructions="simple")([0, 1])
+    question, answer, tweet = (
+        f"Represent the {one}: "
+        for one in ("question for retrieval", "answer for retrieval", "tweet for classification")
+    )
+    said = [question, tweet, answer, tweet, answer, tweet]
+    assert tokens_of(found) == used([Side(*one) for one in zip(said, "qapbnc", strict=True)], TINY)
+
+
+def test_simple_sentences_need_a_manifest():
+    with pytest.raises(ConfigError, match="instructions is 'simple', and no manifest says .* 'd'"):
+        collator(pairs("d", 2), instructions="simple")
+
+
+def test_under_simple_sentences_a_text_is_the_same_under_every_goal(tmp_path):
+    own = [row("mood", "a", "b", kind="label", rule="labelled"), row("faq", "a", "c")]
+    found = collator_of(described(tmp_path / "m", own), instructions="simple")([0, 1]).identities
+    assert len(set(found.queries.tolist())) == 1
+
+
+def test_rows_that_a_level_of_detail_makes_untrue_are_refused_under_it(tmp_path):
+    wrong = row("mood", "a", "b", "b", kind="label", rule="wrong_instruction")
+    other = row("faq", "a", "c", "b", rule="other_goal", group="g")
+    mixture = described(tmp_path / "m", [wrong, other, row("mood", "a", "b", "c", rule="other_goal", group="g")])
+    with pytest.raises(InputError, match="row 0 was made by the rule 'wrong_instruction'.*instructions is 'tag'"):
+        collator_of(mixture, instructions="tag")([0])
+    assert collator_of(mixture, instructions="tag")([1, 2]).n_rows == 2
+    with pytest.raises(InputError, match="row 1 was made by the rule 'other_goal'.*instructions is 'simple'"):
+        collator_of(mixture, instructions="simple")([1])
 
 
 # ------------------------------------------------------------ who is who

@@ -131,6 +131,47 @@ def test_a_choice_by_licence_and_rights(tmp_path, choice, expected):
     assert list(mixture.facts) == expected
 
 
+SYMMETRY = {
+    "big": {"symmetric": True},
+    "mid": {"symmetric": False},
+    "low": {"symmetric": False},
+    "x": {"symmetric": True},
+    "y": {"symmetric": True},
+    "z": {"symmetric": False},
+}
+
+
+@pytest.mark.parametrize(
+    ("symmetric", "expected"),
+    [(None, ["big", "mid", "low", "x|y", "y|z"]), (True, ["big", "x|y"]), (False, ["mid", "low", "y|z"])],
+)
+def test_a_choice_by_symmetry_keeps_contrasts_whole(tmp_path, symmetric, expected):
+    mixture = open_mixture(on_disk(tmp_path / "m", usual(), **SYMMETRY), DataChoice(symmetric=symmetric))
+    assert names(mixture) == expected
+    assert set(mixture.left_out) == (set() if symmetric is None else {"not_chosen"})
+
+
+def test_every_row_is_either_symmetric_or_not(tmp_path):
+    path = on_disk(tmp_path / "m", usual(), **SYMMETRY)
+    found = [unit.rows for one in (True, False) for unit in open_mixture(path, DataChoice(symmetric=one)).units]
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(usual())))
+
+
+def test_symmetry_is_one_choice_among_others(tmp_path):
+    path = on_disk(tmp_path / "m", usual(), **SYMMETRY)
+    assert names(open_mixture(path, DataChoice(symmetric=False, kinds=("pair",), without=("low",)))) == ["mid"]
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_symmetry_without_a_manifest_is_refused(tmp_path, symmetric):
+    word = str(symmetric).lower()
+    with pytest.raises(ConfigError, match=f"symmetric is {word}, and no manifest says .* 'big' and of 5 others"):
+        mixture_of(usual(), DataChoice(symmetric=symmetric))
+    facts = {name: one for name, one in SYMMETRY.items() if name != "z"}
+    with pytest.raises(ConfigError, match="no manifest says whether the sides of 'z' share"):
+        open_mixture(on_disk(tmp_path / "m", usual(), **facts), DataChoice(symmetric=symmetric))
+
+
 @pytest.mark.parametrize(
     ("choice", "weighting", "message"),
     [

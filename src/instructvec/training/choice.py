@@ -36,6 +36,8 @@ class DataChoice:
         without_licences: patterns of licences that are left out.
         commercial: only datasets that may be used commercially.
         redistribution: only datasets that may be passed on.
+        symmetric: only datasets whose two sides share one instruction, or only the others; a contrast is symmetric
+            if both of its datasets are. Needs a mixture with a manifest.
     """
 
     datasets: tuple[str, ...] = ()
@@ -47,6 +49,7 @@ class DataChoice:
     without_licences: tuple[str, ...] = ()
     commercial: bool = False
     redistribution: bool = False
+    symmetric: bool | None = None
 
     def __post_init__(self) -> None:
         _check_known("kinds", self.kinds, KINDS)
@@ -67,6 +70,10 @@ class DataChoice:
     def takes_kind(self, kind: str) -> bool:
         """Whether datasets of a kind fit."""
         return not self.kinds or kind in self.kinds
+
+    def takes_symmetric(self, symmetric: bool) -> bool:
+        """Whether a dataset, or a contrast of two, fits by its symmetry."""
+        return self.symmetric is None or self.symmetric is symmetric
 
     def takes_rule(self, rule: str) -> bool:
         """Whether rows found by a rule fit."""
@@ -152,6 +159,27 @@ def check_patterns(
                 few = ", ".join(sorted(known)[:8]) or "none"
                 hint = f"did you mean {near[0]!r}?" if near else f"there are {few}"
                 raise ConfigError(f"{option} has {pattern!r}, which fits nothing in this mixture; {hint}")
+
+
+def check_symmetric(choice: DataChoice, names: Sequence[str], facts: Mapping[str, DatasetFacts]) -> None:
+    """Refuse a choice by symmetry where nothing says whether a dataset is symmetric.
+
+    Args:
+        choice: may ask for symmetric or asymmetric datasets.
+        names: of all datasets with rows.
+        facts: the manifest's, by name.
+
+    Raises:
+        ConfigError: names a dataset without facts.
+    """
+    unknown = [] if choice.symmetric is None else [name for name in names if name not in facts]
+    if unknown:
+        others = f" and of {len(unknown) - 1} others" if len(unknown) > 1 else ""
+        raise ConfigError(
+            f"symmetric is {str(choice.symmetric).lower()}, and no manifest says whether the sides of "
+            f"{unknown[0]!r}{others} share an instruction; train on a mixture that `instructvec medi build` "
+            "wrote, or leave symmetric out"
+        )
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

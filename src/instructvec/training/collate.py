@@ -18,7 +18,8 @@ from instructvec.checkpoints.spec import CheckpointSpec
 from instructvec.encoding.batches import collate, plan
 from instructvec.encoding.tokens import Tokenizer
 from instructvec.errors import InputError
-from instructvec.medi.triplets import Rule, Triplet
+from instructvec.medi.triplets import Side, Triplet
+from instructvec.training.detail import CONTRADICTING, Detail, reworded
 from instructvec.training.false_negatives import Identities
 from instructvec.training.mixture import TrainingMixture
 from instructvec.training.row_ids import RowIds
@@ -28,9 +29,6 @@ from instructvec.types import Pairs, TokenRows
 
 if TYPE_CHECKING:
     import torch
-
-INSTRUCTION_RULES: tuple[Rule, ...] = ("other_goal", "wrong_instruction")
-"""Rules whose rows contradict each other, or themselves, where no instruction is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,11 @@ class Collator:
         tokenizer: its tokenizer.
         max_batch_tokens: padded tokens of a sub-batch at most; a longer text stands alone.
         max_batch_rows: texts of a sub-batch at most; ``None`` for no limit.
-        without_instructions: leave all instructions out, for comparison.
+        instructions: how much of its instruction each text has before it; less than all is for comparison.
+        without_instructions: the same as ``instructions="none"``.
+
+    Raises:
+        ConfigError: a budget of no tokens, or simple instructions for datasets of which no manifest tells.
 
     Example:
         >>> from pathlib import Path
@@ -123,6 +125,7 @@ class Collator:
         *,
         max_batch_tokens: int = 16_384,
         max_batch_rows: int | None = None,
+        instructions: Detail = "as_written",
         without_instructions: bool = False,
     ) -> None:
         self._mixture = mixture
@@ -130,7 +133,9 @@ class Collator:
         self._tokenizer = tokenizer
         self._max_batch_tokens = max_batch_tokens
         self._max_batch_rows = max_batch_rows
-        self._without_instructions = without_instructions
+        self._detail: Detail = "none" if without_instructions else instructions
+        names = dict.fromkeys(name for unit in mixture.units for name in unit.datasets)
+        self._reworded = reworded(self._detail, names, mixture.facts)
         plan(np.ones(1, np.int64), max_batch_tokens=max_batch_tokens, max_batch_rows=max_batch_rows)  # refuses
 
     def __call__(self, rows: RowNumbers) -> TrainingBatch:
@@ -166,24 +171,29 @@ class Collator:
         self, triplets: Sequence[Triplet], numbers: NDArray[np.int64], owners: NDArray[np.int64]
     ) -> TokenRows:
         """Queries, positives, hard negatives through the road's first rooms."""
-        if self._without_instructions:
-            _check_rules(triplets, numbers)
+        _check_rules(triplets, numbers, self._detail)
         sides = [one.query for one in triplets] + [one.positive for one in triplets]
         sides += [one.negative for one in triplets if one.negative is not None]
         return self._tokenizer.tokenize(
-            Pairs([self._instruction(side.instruction) for side in sides], [side.text for side in sides]),
+            Pairs(self._instructions(triplets, sides, owners), [side.text for side in sides]),
             joining=self._spec.joining,
             max_seq_length=self._spec.max_seq_length,
             include_prompt=self._spec.pooling.include_prompt,
             row_numbers=numbers[owners],
         )
 
-    def _instruction(self, instruction: str) -> str | None:
-        """What the text is joined with; where a row has none, the embedder's own default."""
-        if instruction and not self._without_instructions:
-            return instruction
-        default = self._spec.default_prompt_name
-        return None if default is None else self._spec.prompts.get(default)
+    def _instructions(
+        self, triplets: Sequence[Triplet], sides: Sequence[Side], owners: NDArray[np.int64]
+    ) -> list[str | None]:
+        """What each text is joined with; where it has none, the embedder's own default."""
+        name = self._spec.default_prompt_name
+        default = None if name is None else self._spec.prompts.get(name)
+        if self._detail == "none":
+            return [default] * len(sides)
+        if self._reworded is None:
+            return [side.instruction or default for side in sides]
+        said = [self._reworded[triplets[owner].dataset] for owner in owners]
+        return [one.query if at < len(triplets) else one.document for at, one in enumerate(said)]
 
     def _sub_batch(self, tokens: TokenRows, group: NDArray[np.int64]) -> SubBatch:
         import torch
@@ -194,7 +204,8 @@ class Collator:
     def _identities(self, ids: RowIds, negative_rows: NDArray[np.int64]) -> Identities:
         import torch
 
-        pairs = ids.texts if self._without_instructions else ids.pairs
+        # Without instructions, or under a sentence that datasets share, a text is the same for all goals.
+        pairs = ids.texts if self._detail in ("none", "simple") else ids.pairs
         arrays = (
             pairs[:, 0],
             pairs[:, 1],
@@ -207,11 +218,13 @@ class Collator:
         return Identities(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
 
 
-def _check_rules(triplets: Sequence[Triplet], numbers: NDArray[np.int64]) -> None:
-    """Refuse rows that only their instructions make true."""
+def _check_rules(triplets: Sequence[Triplet], numbers: NDArray[np.int64], detail: Detail) -> None:
+    """Refuse rows that only their own instructions make true."""
+    refused = CONTRADICTING[detail]
     for number, one in zip(numbers, triplets, strict=True):
-        if one.rule in INSTRUCTION_RULES:
+        if one.rule in refused:
             raise InputError(
-                f"row {number} was made by the rule {one.rule!r} and contradicts itself or another without its "
-                f"instruction; leave out rows by {' and '.join(INSTRUCTION_RULES)}: without_rules"
+                f"row {number} was made by the rule {one.rule!r} and contradicts itself or another where its own "
+                f"instruction is not read (instructions is {detail!r}); leave out rows by "
+                f"{' and '.join(refused)}: without_rules"
             )

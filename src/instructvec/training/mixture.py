@@ -17,7 +17,7 @@ from instructvec.errors import InputError
 from instructvec.medi.formats import read_medi2, read_medi_json
 from instructvec.medi.manifest import MANIFEST, DatasetFacts, Manifest, MixtureRows, manifest_of
 from instructvec.medi.triplets import Triplet
-from instructvec.training.choice import DataChoice, Weighting, check_patterns
+from instructvec.training.choice import DataChoice, Weighting, check_patterns, check_symmetric
 from instructvec.training.row_ids import RowIdTable
 from instructvec.training.rows import ABSENT, Rows, rows_of
 from instructvec.training.units import Unit, contrast_units, dataset_units, is_chosen, row_repeats
@@ -57,7 +57,7 @@ def open_mixture(
 
     Raises:
         FileError: no mixture there, or one that is damaged; names the file.
-        ConfigError: a pattern that fits nothing.
+        ConfigError: a pattern that fits nothing, or a choice by symmetry without a manifest.
         InputError: no row is left.
     """
     if path.name.removesuffix(".gz").endswith(".jsonl") or _is_medi2(path):
@@ -84,7 +84,7 @@ def mixture_of(
         manifest: weights and licences of their datasets.
 
     Raises:
-        ConfigError: a pattern that fits no dataset, or no licence.
+        ConfigError: a pattern that fits no dataset, or no licence; or a choice by symmetry without a manifest.
         InputError: a row that cannot be used, or no row is left.
 
     Example:
@@ -97,6 +97,7 @@ def mixture_of(
     rows = rows_of(triplets)
     facts = {one.name: one for one in manifest.datasets} if manifest else {}
     check_patterns(choice, weighting, rows.datasets.values, facts)
+    check_symmetric(choice, rows.datasets.values, facts)
     repeats = row_repeats(rows, weighting)
     is_used = is_chosen(rows, choice, facts) & (repeats > 0)
     units = (

@@ -77,8 +77,21 @@ def is_chosen(rows: Rows, choice: DataChoice, facts: Mapping[str, DatasetFacts])
     by_dataset = np.array([choice.takes(one) for one in known], np.bool_)[datasets.codes]
     by_kind = np.array([choice.takes_kind(kind) for kind in kinds.values], np.bool_)[kinds.codes]
     by_rule = np.array([choice.takes_rule(rule) for rule in rules.values], np.bool_)[rules.codes]
-    chosen: NDArray[np.bool_] = by_dataset & by_kind & by_rule
+    by_symmetry = np.array([choice.takes_symmetric(one) for one in (False, True)], np.bool_)
+    symmetric = np.array([one.symmetric for one in known], np.bool_)
+    is_symmetric = _with_groups(symmetric[datasets.codes], rows.groups.codes)
+    chosen: NDArray[np.bool_] = by_dataset & by_kind & by_rule & by_symmetry[is_symmetric.astype(np.intp)]
     return chosen
+
+
+def _with_groups(own: NDArray[np.bool_], groups: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """(n,) what is true of a row and of all that are in its group."""
+    is_broken = np.zeros(int(groups.max(initial=ABSENT)) + 1, np.bool_)
+    is_grouped = groups != ABSENT
+    is_broken[groups[is_grouped & ~own]] = True
+    found = own.copy()
+    found[is_grouped] = ~is_broken[groups[is_grouped]]
+    return found
 
 
 def row_repeats(rows: Rows, weighting: Weighting) -> NDArray[np.float32]:
