@@ -127,7 +127,7 @@ def measure(parts: list[str], settings: Settings, arguments: argparse.Namespace)
     page = report.render(results)
     if arguments.page is not None:
         arguments.page.parent.mkdir(parents=True, exist_ok=True)
-        arguments.page.write_text(page, encoding="utf-8")
+        report.write(arguments.page, page)
     print(page)
     return failures
 

@@ -1,5 +1,4 @@
 import gzip
-import importlib
 import json
 import subprocess
 import sys
@@ -9,18 +8,6 @@ import numpy as np
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def benchmark_module(monkeypatch):
-    """Imports a script of benchmarks/ by name; nothing of it stays imported."""
-    before = set(sys.modules)
-    monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.syspath_prepend(str(FOLDER / "workers"))
-    yield importlib.import_module
-    for name in set(sys.modules) - before:
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(FOLDER)):
-            del sys.modules[name]
 
 
 def test_shipped_texts_are_different_and_few_enough_to_ship(benchmark_module):
@@ -93,3 +80,51 @@ def test_a_target_reads_ratios_within_rounds(benchmark_module):
 def test_the_page_renders_without_any_result(benchmark_module):
     page = benchmark_module("report").render({"parts": {}})
     assert page.count("not measured") == len(benchmark_module("targets").TARGETS)
+
+
+def test_rows_to_train_on_have_every_text_once_in_their_dataset_and_fill_batches(benchmark_module):
+    rows = benchmark_module("training_rows")
+    found = rows.load(None, 0, seed=20)
+    assert found == rows.load(None, 0, seed=20) != rows.load(None, 0, seed=21)
+    for name in {row.dataset for row in found}:
+        own = [row[1:] for row in found if row.dataset == name]
+        texts = {text for row in own for text in row}
+        assert len(own) >= 100
+        # Some captions stand in two of the pairs that were drawn for the suite.
+        assert len(texts) == 3 * len(own) or name == "CaptionsSmoke"
+    assert [len(batch) for batch in rows.batches(found, 64, 8, seed=20)] == [64] * 8
+
+
+def trained(tokens_per_s):
+    return {
+        "tokens_per_s": tokens_per_s,
+        "rows_per_s": [10.0, 20.0, 30.0],
+        "tokens_per_cpu_s": [500.0, 600.0, 700.0],
+        "padded_per_token": 1.5,
+    }
+
+
+def test_ratios_of_training_are_taken_within_rounds(benchmark_module):
+    training = benchmark_module("training")
+    contestants = {"ours-2048": trained([200.0, 900.0, 400.0]), training.THEIRS: trained([100.0, 300.0, 100.0])}
+    found = {"contestants": contestants, "first_losses": {"instructvec": 1.5, training.THEIRS: 1.25}}
+    results = {"precisions": {"float32": found}}
+    ours, theirs = training.result_table(results).splitlines()[2:]
+    assert ours.startswith("| **instructvec, passes of 2,048 tokens** | float32 | 400 (200 to 900) |")
+    assert "| 3.00 (2.00 to 4.00) | 600 | 1.50 |" in ours
+    assert "| 1.00 (1.00 to 1.00) |" in theirs
+    assert training.loss_lines(results)[0].endswith("difference +2.5e-01")
+
+
+def test_the_page_written_anew_keeps_its_section_on_training(benchmark_module, tmp_path, monkeypatch):
+    report, training = benchmark_module("report"), benchmark_module("training")
+    page = tmp_path / "page.md"
+    monkeypatch.setattr(training, "PAGE", page)
+    report.write(page, "# One\n")
+    training.write_page(None)
+    written = page.read_text()
+    assert written.startswith("# One\n\n<!--") and "Not measured yet" in written
+    training.write_page(None)
+    assert page.read_text() == written
+    report.write(page, "# Two\n")
+    assert page.read_text() == written.replace("One", "Two")
