@@ -61,6 +61,11 @@ COMMANDS: dict[str, Command] = {
         "measure models on a suite of tasks and write a report",
         "interrupted; what was found is in a partial report: run the same command again to continue",
     ),
+    "train": Command(
+        "instructvec.cli.train",
+        "train a model by a recipe, or on a table of your own",
+        "interrupted; the last checkpoint is kept: run the same command again to go on from it",
+    ),
 }
 
 # Failures of this machine rather than of what was asked for.

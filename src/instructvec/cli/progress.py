@@ -9,7 +9,10 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from instructvec.training.records import StepRecord
 
 
 class _Bar:
@@ -102,8 +105,12 @@ class StageBar(_Bar):
 
     def step(self, what: str) -> None:
         """A step of it is done."""
-        if self._bar is not None:
-            self._bar.update(1)
+        if self._bar is None:
+            return
+        self._bar.update(1)
+        if self._bar.n >= self._bar.total:  # whatever comes next may have a bar of its own
+            self._bar.close()
+            self._bar = None
 
     def encoded(self, texts: Sequence[str], known: bool) -> None:
         """Vectors of texts are made, or were there already."""
@@ -137,3 +144,33 @@ class TextBar(_Bar):
         """Show what is worked on."""
         if self._bar is not None:
             self._bar.set_description(what)
+
+
+class TrainingBar(_Bar):
+    """Counts the steps of training, shows their loss, and passes sentences on to stderr."""
+
+    _unit = " steps"
+    _smoothing = 0.1
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._quiet = quiet
+
+    def start(self, total: int | None, done: int = 0) -> None:
+        """Begin, with so many steps in all, some of them done by an earlier run."""
+        super().start(total)
+        if self._bar is not None and done:
+            self._add_known(done)
+
+    def step(self, record: StepRecord) -> None:
+        """A step is done."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"loss {record.loss:.3f}, accuracy {record.accuracy:.2f}", refresh=False)
+            self._bar.update(1)
+
+    def say(self, what: str) -> None:
+        """Show a sentence, above the bar where there is one."""
+        if self._bar is not None:
+            self._bar.write(what, file=sys.stderr)
+        elif not self._quiet:
+            print(what, file=sys.stderr, flush=True)
