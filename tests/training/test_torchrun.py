@@ -37,8 +37,8 @@ os._exit(0)
 def recipe_of(model):
     """No dropout, which each process draws for itself; a learned temperature; several pieces a process.
 
-    Some gradients are nothing but rounding, such as those of the keys' biases: eps keeps AdamW from taking steps of
-    full size of them, which would differ with the number of threads.
+    Some gradients are nothing but rounding, such as those of the keys' biases: eps keeps AdamW from taking steps
+    of full size of them, which would differ with the number of threads.
     """
     return tiny_recipe(
         model,
