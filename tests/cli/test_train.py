@@ -137,7 +137,7 @@ def test_ctrl_c_keeps_the_last_checkpoint_and_says_how_to_go_on(recipe, tmp_path
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
-    assert "the last checkpoint is kept: run the same command again" in err
+    assert "run the same command again to go on from the last checkpoint" in err
     assert any(checkpoints.glob("step-*"))
 
 

@@ -64,7 +64,7 @@ COMMANDS: dict[str, Command] = {
     "train": Command(
         "instructvec.cli.train",
         "train a model by a recipe, or on a table of your own",
-        "interrupted; the last checkpoint is kept: run the same command again to go on from it",
+        "interrupted; run the same command again to go on from the last checkpoint",
     ),
 }
 
