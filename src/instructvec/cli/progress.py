@@ -85,13 +85,19 @@ class ProgressBar(_Bar):
 
 
 class StageBar(_Bar):
-    """Counts the steps of one stage after another, and says how many texts were encoded meanwhile."""
+    """Counts the steps of one stage after another, and says how many texts were encoded meanwhile.
+
+    Args:
+        quiet: show nothing on a terminal either.
+        gives_way: close the bar with a stage's last step, because another bar may come before the next stage.
+    """
 
     _unit = " steps"
     _smoothing = 0.1
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, gives_way: bool = False) -> None:
         super().__init__(quiet=quiet)
+        self._gives_way = gives_way
         self._n_encoded = 0
 
     def stage(self, name: str, total: int) -> None:
@@ -108,7 +114,7 @@ class StageBar(_Bar):
         if self._bar is None:
             return
         self._bar.update(1)
-        if self._bar.n >= self._bar.total:  # whatever comes next may have a bar of its own
+        if self._gives_way and self._bar.n >= self._bar.total:
             self._bar.close()
             self._bar = None
 

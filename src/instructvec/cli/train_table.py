@@ -86,7 +86,7 @@ def run_on_table(arguments: argparse.Namespace) -> None:
             f"then start torchrun with the recipe {asked.folder / 'recipe.toml'}"
         )
     require_evaluation("scores on held-out rows")
-    with StageBar(quiet=arguments.quiet) as mining, TrainingBar(quiet=arguments.quiet) as bar:
+    with StageBar(quiet=arguments.quiet, gives_way=True) as mining, TrainingBar(quiet=arguments.quiet) as bar:
         result = train_on_table(
             asked,
             opened,
