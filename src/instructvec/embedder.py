@@ -83,10 +83,7 @@ class Embedder(TextEncoder):
         if joining is not None and joining not in JOININGS:
             raise ConfigError(f"joining is {joining!r}; expected one of {', '.join(JOININGS)}")
         name = BUNDLED_NAME if model_name_or_path is None else os.fspath(model_name_or_path)
-        if name == BUNDLED_NAME:
-            path = BUNDLED
-        else:
-            path = resolve(name, revision=revision, token=token, cache_folder=cache_folder)
+        path = model_folder(name, revision=revision, token=token, cache_folder=cache_folder)
         own = read_spec(path, name=name)
         spec = with_overrides(own, joining, max_seq_length)
         tokenizer = Tokenizer.load(
@@ -196,6 +193,27 @@ class Embedder(TextEncoder):
             OutputError: something is at ``path`` already, or the checkpoint has no float weights.
         """
         return save(self._spec, path, graphs_only=graphs_only)
+
+
+def model_folder(
+    name: str,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Where a model lies: the bundled one, a directory, or the hub's copy on this machine.
+
+    Args:
+        name: ``"bundled"``, a directory or a hub id.
+        revision, token, cache_folder: of a hub id.
+
+    Raises:
+        CheckpointError: there is no such model, or it cannot be fetched.
+    """
+    if name == BUNDLED_NAME:
+        return BUNDLED
+    return resolve(name, revision=revision, token=token, cache_folder=cache_folder)
 
 
 def with_overrides(spec: CheckpointSpec, joining: Joining | None, max_seq_length: int | None) -> CheckpointSpec:

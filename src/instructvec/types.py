@@ -29,7 +29,10 @@ Family: TypeAlias = Literal["bert", "roberta", "mpnet", "distilbert", "t5", "mod
 PoolingMode: TypeAlias = Literal["mean", "cls", "max", "last", "weighted_mean", "mean_sqrt_len"]
 Activation: TypeAlias = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh", "sigmoid", "identity"]
 Similarity: TypeAlias = Literal["cosine", "dot", "euclidean", "manhattan"]
+Half: TypeAlias = Literal["all", "development", "test"]
+"""Which scored rows of a task: all, those for decisions, or those for reports."""
 
+HALVES: tuple[Half, ...] = ("all", "development", "test")
 JOININGS: tuple[Joining, ...] = ("instructor", "instructor-1.0.2", "prompt", "exact")
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16", "int8", "uint8", "binary", "ubinary")
 LONG_TEXTS: tuple[LongText, ...] = ("truncate", "chunk", "error")

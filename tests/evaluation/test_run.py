@@ -12,11 +12,12 @@ from instructvec.corpus.cache import CachedEncoder, digest
 from instructvec.errors import CheckpointNotFound, ConfigError
 from instructvec.evaluation.cells import Ready, Resampling, _Embedding
 from instructvec.evaluation.folder import evaluate_into
-from instructvec.evaluation.halves import HALVES, half_of
+from instructvec.evaluation.halves import half_of
 from instructvec.evaluation.run import NONE, EvaluateConfig
 from instructvec.evaluation.scoring import plan
 from instructvec.evaluation.sources.load import load
 from instructvec.evaluation.suite import KINDS, read_suite
+from instructvec.types import HALVES
 from tests.evaluation.fake import FakeEncoder
 
 KINDS_HERE = set(KINDS) - {"instruction_retrieval"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from instructvec.errors import InputError
 from instructvec.evaluation import data as kinds
@@ -19,8 +19,6 @@ from instructvec.evaluation.data import TaskData
 T = TypeVar("T")
 
 OneHalf: TypeAlias = Literal["development", "test"]
-Half: TypeAlias = Literal["all", "development", "test"]
-HALVES: tuple[Half, ...] = get_args(Half)
 
 _SALT = b"instructvec/half/1\0"
 _DEVELOPMENT_BELOW = 128

@@ -14,7 +14,6 @@ import numpy as np
 
 from instructvec.evaluation.cells import Cell
 from instructvec.evaluation.comparison import Scored, by_kind, comparisons
-from instructvec.evaluation.halves import Half
 from instructvec.evaluation.protocols.following import robustness_at_k
 from instructvec.evaluation.protocols.outcome import interval
 from instructvec.evaluation.protocols.ranking import PER_QUERY
@@ -22,6 +21,7 @@ from instructvec.evaluation.robustness import is_reworded, ranks, spread, summar
 from instructvec.evaluation.run import Evaluation, TaskRun
 from instructvec.evaluation.scoring import instruction_of
 from instructvec.evaluation.suite import TaskSpec, Wording
+from instructvec.types import Half
 
 FORMAT_VERSION = 1
 

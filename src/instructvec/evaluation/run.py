@@ -16,13 +16,12 @@ from instructvec.corpus.cache import CachedEncoder
 from instructvec.errors import ConfigError, InstructvecError
 from instructvec.evaluation.cells import Cell, Cells, Ready, Resampling
 from instructvec.evaluation.data import Following
-from instructvec.evaluation.halves import HALVES, Half
 from instructvec.evaluation.language_model import Reader
 from instructvec.evaluation.protocols.following import sensitivity
 from instructvec.evaluation.scoring import plan
 from instructvec.evaluation.sources.load import load
 from instructvec.evaluation.suite import KINDS, Suite, TaskSpec, Wording
-from instructvec.types import Encoder
+from instructvec.types import HALVES, Encoder, Half
 
 Wordings = Literal["first", "paraphrases", "all"]
 WITHOUT_INSTRUCTIONS = "@none"

@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 from instructvec.errors import EvaluationIncomplete
 from instructvec.evaluation.cells import Resampling
-from instructvec.evaluation.halves import Half
 from instructvec.evaluation.run import EvaluateConfig, Evaluation, evaluate
 from instructvec.evaluation.suite import Suite
-from instructvec.types import Encoder
+from instructvec.types import Encoder, Half
 
 
 class _Silent:

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.checkpoint import checkpoint
 
-from instructvec.checkpoints.hub import resolve
 from instructvec.checkpoints.layout import read_spec
 from instructvec.checkpoints.names import canonical_names
 from instructvec.checkpoints.spec import CheckpointSpec
-from instructvec.embedder import BUNDLED, BUNDLED_NAME, with_overrides
+from instructvec.embedder import model_folder, with_overrides
 from instructvec.encoding.tokens import Tokenizer
 from instructvec.engines.torch import finish, load_encoder, load_projection
 from instructvec.errors import CheckpointError, ConfigError
@@ -151,7 +150,7 @@ def open_encoder(
         22565376
     """
     require("transformers", "training")
-    path = BUNDLED if model.start == BUNDLED_NAME else resolve(model.start, revision=model.revision)
+    path = model_folder(model.start, revision=model.revision)
     spec = _as_asked(read_spec(path, name=model.start), model)
     check_frozen(spec, freeze_layers=model.freeze_layers)
     tokenizer = Tokenizer.load(

@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from instructvec.checkpoints.hub import resolve
 from instructvec.checkpoints.layout import read_spec
 from instructvec.checkpoints.spec import CheckpointSpec
 from instructvec.corpus.files import writing
 from instructvec.corpus.rows import OnError
 from instructvec.corpus.sources import Source
-from instructvec.embedder import BUNDLED, BUNDLED_NAME
+from instructvec.embedder import BUNDLED_NAME, model_folder
 from instructvec.errors import CheckpointError, ConfigError, FileError
 from instructvec.medi.stages import Progress as MiningProgress
 from instructvec.training.columns import Columns, described
@@ -170,7 +169,7 @@ def _start_of(run: TableRun) -> CheckpointSpec:
     Raises:
         CheckpointError: there are none.
     """
-    path = BUNDLED if run.model == BUNDLED_NAME else resolve(run.model, revision=run.revision)
+    path = model_folder(run.model, revision=run.revision)
     spec = read_spec(path, name=run.model)
     if not spec.has_weights:
         what = "the bundled model" if run.model == BUNDLED_NAME else str(path)

@@ -16,7 +16,7 @@ from instructvec.errors import ConfigError
 from instructvec.training.choice import DataChoice, Weighting
 from instructvec.training.detail import CONTRADICTING, DETAILS, Detail
 from instructvec.training.sampling import SamplingOptions
-from instructvec.types import JOININGS, Joining
+from instructvec.types import HALVES, JOININGS, Half, Joining
 
 Schedule: TypeAlias = Literal["linear", "cosine", "constant"]
 """What the learning rate does after its warm-up: falls to 0 evenly, falls to 0 along a cosine, or stays."""
@@ -25,10 +25,6 @@ SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
 TrainingPrecision: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 """The number type of the passes; parameters are float32 always. ``auto``: bfloat16 where hardware has it."""
 TRAINING_PRECISIONS: tuple[TrainingPrecision, ...] = get_args(TrainingPrecision)
-
-Half: TypeAlias = Literal["development", "test", "all"]
-"""Which of each task's rows are scored: those for decisions, those for reports, or both."""
-HALVES: tuple[Half, ...] = get_args(Half)
 
 
 @dataclass(frozen=True, slots=True)

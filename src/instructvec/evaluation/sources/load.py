@@ -18,13 +18,14 @@ import numpy as np
 from instructvec.errors import ConfigError, FileError, InputError
 from instructvec.evaluation import data as kinds
 from instructvec.evaluation.data import TaskData
-from instructvec.evaluation.halves import Half, halved
+from instructvec.evaluation.halves import halved
 from instructvec.evaluation.sources.assembly import Assembled
 from instructvec.evaluation.sources.beir import read_instruction_retrieval, read_retrieval
 from instructvec.evaluation.sources.hub import read_hub
 from instructvec.evaluation.sources.limits import limited
 from instructvec.evaluation.sources.local import read_folder
 from instructvec.evaluation.suite import TaskSpec
+from instructvec.types import Half
 
 _HASHED_AT_ONCE = 4096
 
