@@ -49,26 +49,32 @@ class Loops:
                 return True
             if side != "q" and ((query, other) in pairs or other == query):
                 return True
-        if "label" in rules and not self.one_group(i, side, j):
-            mine = self.label("q", i)
-            if mine >= 0 and mine == self.label(side, j):
-                return True
+        if "label" in rules and self.alike(i, side, j):
+            return True
         if margin is not None and not (self.ids and self.one_group(i, side, j)):
             limit = cosine(self.sides["q"][i], self.sides["p"][i]) + margin
             return cosine(self.sides[anchor][i], self.sides[side][j]) > limit
         return False
 
-    def direction(self, anchor, sides, tau, rules=(), margin=None, width=None):
+    def alike(self, i, side, j):
+        """Whether candidate j of a side has row i's label, and the two do not contrast on purpose."""
+        mine = self.label("q", i)
+        return mine >= 0 and mine == self.label(side, j) and not self.one_group(i, side, j)
+
+    def direction(self, anchor, sides, tau, rules=(), margin=None, width=None, match_labels=False):
         terms = []
         for i in range(self.n):
-            others = []
+            others, matches = [], [cosine(self.sides["q"][i][:width], self.sides["p"][i][:width])]
             for side in sides:
                 for j, candidate in enumerate(self.sides[side]):
-                    own = side != "n" and j == i
-                    if not own and not self.left_out(anchor, i, side, j, rules, margin):
-                        others.append(cosine(self.sides[anchor][i][:width], candidate[:width]))
-            match = cosine(self.sides["q"][i][:width], self.sides["p"][i][:width])
-            terms.append(term(match, others, tau))
+                    if side != "n" and j == i:
+                        continue
+                    score = cosine(self.sides[anchor][i][:width], candidate[:width])
+                    if not self.left_out(anchor, i, side, j, rules, margin):
+                        others.append(score)
+                    if match_labels and self.alike(i, side, j):
+                        matches.append(score)
+            terms.append(math.fsum(term(match, others, tau) for match in matches) / len(matches))
         return math.fsum(terms) / self.n
 
     def loss(self, tau, *, form="full", same_side=False, **options):

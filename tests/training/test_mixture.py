@@ -105,6 +105,19 @@ def test_a_choice_keeps_what_it_names_and_contrasts_whole(choice, expected):
     assert sum(mixture.left_out.values()) + sum(len(unit.rows) for unit in mixture.units) == len(usual())
 
 
+def test_rows_by_a_rule_lose_their_hard_negatives_only():
+    whole, without = usual_mixture(), usual_mixture(choice=DataChoice(without_negatives=("mined",)))
+    numbers = range(len(whole.rows))
+    expected = [
+        one._replace(negative=None) if one.rule == "mined" else one for one in whole.rows.triplets(numbers)
+    ]
+    assert without.rows.triplets(numbers) == expected
+    assert any(one.negative for one in expected) and expected != whole.rows.triplets(numbers)
+    is_mined = [one.rule == "mined" for one in expected]
+    assert without.ids.of([*numbers]).pairs[is_mined, 2].tolist() == [-1] * sum(is_mined)
+    assert names(without) == names(whole) and without.left_out == whole.left_out
+
+
 def test_a_contrast_that_lost_one_side_is_counted():
     assert usual_mixture(choice=DataChoice(without=("z",))).left_out == {"not_chosen": 5, "broken_group": 5}
 
@@ -192,6 +205,7 @@ def test_a_pattern_that_fits_nothing_is_refused(choice, weighting, message):
         (DataChoice, {"kinds": ("pairs",)}, "kinds has 'pairs'; expected one of pair, triplet"),
         (DataChoice, {"rules": ("given", "x")}, "rules has 'x'"),
         (DataChoice, {"without_rules": ("y",)}, "without_rules has 'y'"),
+        (DataChoice, {"without_negatives": ("y",)}, "without_negatives has 'y'"),
         (Weighting, {"rule": "even"}, "rule has 'even'; expected one of as_built"),
         (Weighting, {"kinds": {"pairs": 1.0}}, "kinds has 'pairs'"),
         (Weighting, {"rules": {"mined": -1.0}}, "weights of rules: 'mined' is -1.0"),

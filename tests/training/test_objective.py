@@ -85,6 +85,35 @@ def test_masked_loss_equals_loops_over_rows(same_side, form, margin, rules):
     assert found == pytest.approx(Loops(*arrays, CROWDED).loss(0.05, **options), abs=EXACT)
 
 
+@pytest.mark.parametrize("rules", [("same_label",), ("same_text", "same_label")])
+@pytest.mark.parametrize("margin", [None, -0.3])
+@pytest.mark.parametrize("form", ["full", "released"])
+@pytest.mark.parametrize("same_side", [False, True])
+def test_labels_as_matches_equal_loops_over_rows(same_side, form, margin, rules):
+    arrays, tau = drawn(), 0.05
+    objective = Objective(
+        form=form, temperature=tau, same_side=same_side, margin=margin, **dict.fromkeys(rules, True)
+    )
+    options = {"form": form, "same_side": same_side, "rules": [RULES[rule] for rule in rules], "margin": margin}
+    matching = replace(objective, match_labels=True)
+    found, without = (
+        contrastive_loss(tensors(arrays), one, identities=known(**CROWDED)).loss.item()
+        for one in (matching, objective)
+    )
+    assert found == pytest.approx(Loops(*arrays, CROWDED).loss(tau, match_labels=True, **options), abs=EXACT)
+    assert found != pytest.approx(without, abs=1e-3)
+
+
+def test_rows_of_one_label_only_have_no_loss_and_a_finite_gradient():
+    vectors = tensors(drawn(3, 0), grad=True)
+    same = known(**(alone(3, 0) | {"labels": [5, 5, 5]}))
+    objective = Objective(same_label=True, match_labels=True)
+    loss = contrastive_loss(vectors, objective, identities=same).loss
+    loss.backward()
+    assert loss.item() == 0
+    assert vectors.queries.grad.abs().max() == 0
+
+
 def test_released_form_equals_the_original_code():
     """Cross-entropy over [own positive, every hard negative], and over [own query, the other queries]."""
     queries, positives, negatives = (torch.tensor(of) for of in drawn(4, 4))
@@ -145,6 +174,23 @@ def test_distillation_equals_loops(k, measure):
     assert found.loss.item() == pytest.approx(0.3 * Loops(*student).loss(0.05) + 0.7 * expected, abs=EXACT)
 
 
+def test_a_teacher_without_labels_has_a_say_in_the_other_rows_only():
+    student, teacher = drawn(), drawn(d=20, seed=4)
+    distillation = Distillation("mse", labelled=False)
+    objective = Objective(distillation=distillation, contrast_weight=0.0)
+    found = contrastive_loss(
+        tensors(student), objective, identities=known(**CROWDED), teacher=tensors(teacher)
+    ).loss.item()
+    rows, negatives = [1, 5], [1, 4]  # without label and group, and their hard negatives
+
+    def part(arrays):
+        return Loops(*(of[at] for of, at in zip(arrays, (rows, rows, negatives), strict=True))).cosines()
+
+    assert found == pytest.approx(mse(part(student), part(teacher)), abs=EXACT)
+    labelled = known(**(CROWDED | {"labels": [1] * 6}))
+    assert contrastive_loss(tensors(student), objective, identities=labelled, teacher=tensors(teacher)).loss == 0
+
+
 def test_a_student_that_equals_its_teacher_loses_nothing():
     arrays = tensors(drawn())
     objective = Objective(distillation=Distillation(), contrast_weight=0.0)
@@ -165,6 +211,7 @@ def test_teacher_gets_no_gradient():
         Objective(dimensions=(2, 4), dimension_weights=(0.5, 1.0)),
         Objective(distillation=Distillation("kl", temperature=0.3)),
         Objective(distillation=Distillation("mse"), same_side=True),
+        Objective(same_label=True, match_labels=True, distillation=Distillation("mse", labelled=False)),
     ],
 )
 def test_gradient_equals_finite_differences(objective):

@@ -55,6 +55,7 @@ without = ["task001"]
 kinds = ["pair", "superni"]
 rules = ["mined", "labelled"]
 without_rules = ["other_goal", "wrong_instruction"]
+without_negatives = ["labelled", "class"]
 licences = ["MIT", "*"]
 without_licences = ["GPL*"]
 commercial = true
@@ -85,8 +86,10 @@ learn_temperature = true
 dimensions = [64, 128]
 dimension_weights = [0.5, 1]
 contrast_weight = 0.5
+match_labels = true
 [objective.distillation]
 measure = "mse"
+labelled = false
 weight = 2.0
 [teacher]
 model = "sentence-transformers/all-mpnet-base-v2"

@@ -4,6 +4,7 @@ import numpy as np
 
 from instructvec.training.rows import rows_of
 from instructvec.training.teacher import Teacher
+from instructvec.training.vectors import BatchVectors
 from tests.training.made import pairs
 
 
@@ -45,6 +46,19 @@ def test_vectors_are_the_encoder_s_with_and_without_instructions(exact, tmp_path
 def test_rows_without_negatives(exact, tmp_path):
     found = Teacher(exact, rows_of(pairs("a", 3)), tmp_path)([2])
     assert found.negatives.shape == (0, exact.dimension)
+
+
+def test_rows_with_a_label_or_in_a_contrast_cost_nothing_where_they_are_not_held(exact, tmp_path):
+    triplets = pairs("a", 4)
+    triplets[1] = triplets[1]._replace(label="x")
+    triplets[2] = triplets[2]._replace(group="g")
+    counting = Counting(exact)
+    found = Teacher(counting, rows_of(triplets), tmp_path, labelled=False)([0, 1, 2, 3])
+    sides = (found.queries, found.positives, found.negatives)  # of rows 0, 1 and 3 a negative
+    kept = BatchVectors(*(side[at] for side, at in zip(sides, ([0, 3], [0, 3], [0, 2]), strict=True)))
+    check(lambda numbers: kept, exact, triplets, [0, 3], instructions=False)
+    assert not any(side[at].any() for side, at in zip(sides, ([1, 2], [1, 2], [1]), strict=True))
+    assert counting.n_texts == 6
 
 
 def test_texts_are_encoded_once_in_all_runs(exact, tmp_path):

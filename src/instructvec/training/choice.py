@@ -32,6 +32,7 @@ class DataChoice:
         kinds: of datasets.
         rules: by which rows were found.
         without_rules: rows by these are left out.
+        without_negatives: rows by these rules are trained on without their hard negatives.
         licences: patterns of licences; an unknown licence fits none but ``"*"``.
         without_licences: patterns of licences that are left out.
         commercial: only datasets that may be used commercially.
@@ -45,6 +46,7 @@ class DataChoice:
     kinds: tuple[Kind, ...] = ()
     rules: tuple[Rule, ...] = ()
     without_rules: tuple[Rule, ...] = ()
+    without_negatives: tuple[Rule, ...] = ()
     licences: tuple[str, ...] = ()
     without_licences: tuple[str, ...] = ()
     commercial: bool = False
@@ -55,6 +57,7 @@ class DataChoice:
         _check_known("kinds", self.kinds, KINDS)
         _check_known("rules", self.rules, RULES)
         _check_known("without_rules", self.without_rules, RULES)
+        _check_known("without_negatives", self.without_negatives, RULES)
 
     def takes(self, facts: DatasetFacts) -> bool:
         """Whether a dataset fits, by name and rights."""

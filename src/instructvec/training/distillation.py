@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from instructvec.errors import ConfigError
+from instructvec.training.false_negatives import UNKNOWN, Identities
 from instructvec.training.vectors import BatchVectors
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Distillation:
         measure: ``"kl"`` or ``"mse"``.
         weight: what its loss is multiplied by before it is added.
         temperature: of both softmaxes of ``"kl"``; apart from the contrastive loss's, which may be sharper.
+        labelled: whether rows with a label and contrasts are held too; without, only rows whose match says what
+            they mean: a teacher that does not know the goal has nothing to say of the others.
 
     Raises:
         ConfigError: an option out of range.
@@ -38,6 +41,7 @@ class Distillation:
     measure: Measure = "kl"
     weight: float = 1.0
     temperature: float = 0.05
+    labelled: bool = True
 
     def __post_init__(self) -> None:
         if self.measure not in MEASURES:
@@ -48,17 +52,50 @@ class Distillation:
             raise ConfigError(f"temperature is {self.temperature}; expected more than 0")
 
 
-def distillation_loss(student: BatchVectors, teacher: BatchVectors, options: Distillation) -> torch.Tensor:
+class Held(NamedTuple):
+    """Which rows of a batch a teacher has a say in.
+
+    Attributes:
+        rows: (n,) bool.
+        negatives: (k,) bool, the hard negatives of those rows.
+    """
+
+    rows: torch.Tensor
+    negatives: torch.Tensor
+
+
+def held(options: Distillation, identities: Identities | None) -> Held | None:
+    """The rows without a label that stand in no contrast; ``None`` for all rows."""
+    if options.labelled or identities is None:
+        return None
+    rows = identities.queries == identities.queries
+    for codes in (identities.labels, identities.groups):
+        if codes is not None:
+            rows = rows & (codes == UNKNOWN)
+    return Held(rows, rows[identities.negative_rows])
+
+
+def distillation_loss(
+    student: BatchVectors, teacher: BatchVectors, options: Distillation, is_held: Held | None = None
+) -> torch.Tensor:
     """The unweighted loss: :func:`kl_divergence` in both directions, or :func:`squared_error`.
 
     Args:
         student: unit vectors.
         teacher: unit vectors of the same rows; get no gradient.
         options: the measure and its temperature.
+        is_held: rows that count; ``None`` for all.
 
     Returns:
-        () float32 or better.
+        () float32 or better; 0 where no row counts.
     """
+    if is_held is not None:
+        if not is_held.rows.any():
+            return student.queries.new_zeros(())
+        student, teacher = (
+            BatchVectors(of.queries[is_held.rows], of.positives[is_held.rows], of.negatives[is_held.negatives])
+            for of in (student, teacher)
+        )
     ours, theirs = _cosines(student), _cosines(teacher).detach()
     theirs = theirs.to(ours.dtype)
     if options.measure == "mse":

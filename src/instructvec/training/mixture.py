@@ -20,7 +20,7 @@ from instructvec.medi.triplets import Triplet
 from instructvec.training.choice import DataChoice, Weighting, check_patterns, check_symmetric
 from instructvec.training.row_ids import RowIdTable
 from instructvec.training.rows import ABSENT, Rows, rows_of
-from instructvec.training.units import Unit, contrast_units, dataset_units, is_chosen, row_repeats
+from instructvec.training.units import Unit, contrast_units, dataset_units, has_rule, is_chosen, row_repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ def mixture_of(
     facts = {one.name: one for one in manifest.datasets} if manifest else {}
     check_patterns(choice, weighting, rows.datasets.values, facts)
     check_symmetric(choice, rows.datasets.values, facts)
+    rows = rows.without_negatives(has_rule(rows, choice.without_negatives)) if choice.without_negatives else rows
     repeats = row_repeats(rows, weighting)
     is_used = is_chosen(rows, choice, facts) & (repeats > 0)
     units = (

@@ -30,7 +30,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from instructvec.errors import ConfigError, InputError
-from instructvec.training.distillation import Distillation, distillation_loss
+from instructvec.training.distillation import Distillation, Held, distillation_loss, held
 from instructvec.training.false_negatives import (
     Candidates,
     Identities,
@@ -64,6 +64,8 @@ class Objective:
         same_side: also contrast queries with queries, and documents with documents.
         same_text: leave out candidates that the batch itself says match.
         same_label: leave out candidates of the row's label.
+        match_labels: a candidate of the row's label is not only left out but a match too, each in a softmax of its
+            own, and a row's term is the mean over its matches; needs ``same_label``.
         margin: leave out candidates whose cosine is above the positive's by more than this; ``None`` for none.
         dimensions: the widths whose losses are added, each of vectors cut to it; empty for the whole width.
         dimension_weights: what the loss of each is multiplied by; empty for 1 each.
@@ -84,6 +86,7 @@ class Objective:
     same_side: bool = False
     same_text: bool = False
     same_label: bool = False
+    match_labels: bool = False
     margin: float | None = None
     dimensions: tuple[int, ...] = ()
     dimension_weights: tuple[float, ...] = ()
@@ -97,6 +100,8 @@ class Objective:
             raise ConfigError(f"temperature is {self.temperature}; expected more than 0, such as 0.01 or 0.05")
         if self.margin is not None and not -2 <= self.margin <= 2:
             raise ConfigError(f"margin is {self.margin}; expected a difference of cosines, -2 to 2, or none")
+        if self.match_labels and not self.same_label:
+            raise ConfigError("match_labels is true and same_label false; set same_label to true as well")
         if any(width < 1 for width in self.dimensions) or len(set(self.dimensions)) < len(self.dimensions):
             raise ConfigError(f"dimensions are {self.dimensions}; expected widths from 1, each once")
         weights = self.dimension_weights
@@ -191,14 +196,18 @@ def contrastive_loss(
     with torch.autocast(vectors.queries.device.type, enabled=False):
         whole = vectors.unit()
         guide = None if teacher is None or objective.distillation is None else teacher.unit()
+        is_held = None if objective.distillation is None else held(objective.distillation, identities)
         forward, backward = excluded(whole, objective, identities)
+        alike = matched(whole, objective, identities)
         total, widths = whole.queries.new_zeros(()), {}
         for width, weight in _weights(objective, vectors.n_dimensions):
             part = whole if width == vectors.n_dimensions else vectors.unit(width)
-            widths[width] = _width(part, objective, forward, backward, guide, tau)
+            widths[width] = _width(part, objective, forward, backward, alike, guide, is_held, tau)
             total = total + weight * _weighted(widths[width], objective)
         with torch.no_grad():
-            shown = widths.get(vectors.n_dimensions) or _width(whole, objective, forward, backward, guide, tau)
+            shown = widths.get(vectors.n_dimensions) or _width(
+                whole, objective, forward, backward, alike, guide, is_held, tau
+            )
             return Outcome(
                 total,
                 shown.forward.detach(),
@@ -229,6 +238,52 @@ def info_nce(own: torch.Tensor, candidates: torch.Tensor, left_out: torch.Tensor
 
     scores = torch.cat([own[:, None], candidates.masked_fill(left_out, -torch.inf)], dim=1)
     return scores.logsumexp(dim=1) - own
+
+
+def matched_nce(
+    own: torch.Tensor, candidates: torch.Tensor, left_out: torch.Tensor, matches: torch.Tensor
+) -> torch.Tensor:
+    r"""The mean of :func:`info_nce` over a row's matches, its own and others, each against the same candidates.
+
+    .. math::
+        \frac{1}{|P_i|} \sum_{b \in P_i} \Big[ -s_{ib} + \log \big( e^{s_{ib}} + \sum_{j \in C_i} e^{c_{ij}} \big) \Big]
+
+    Source: Khosla et al. 2020, equation 2 (the mean outside of the logarithm), without the other matches in the
+    denominator, so that a class of many texts in the batch is not pulled apart.
+
+    Args:
+        own: (n,) scores of the rows' own matches, divided by the temperature.
+        candidates: (n, m) scores of the others.
+        left_out: (n, m) bool, true for those that are no negatives; the matches are among them.
+        matches: (n, m) bool, true for the matches.
+
+    Returns:
+        (n,), each at least 0.
+
+    Example:
+        >>> import torch
+        >>> alike, left_out = torch.tensor([[False, True]]), torch.tensor([[False, True]])
+        >>> matched_nce(torch.tensor([1.0]), torch.tensor([[1.0, 1.0]]), left_out, alike)
+        tensor([0.6931])
+    """
+    import torch
+
+    # Not -inf: the gradient of a row without negatives would be NaN.
+    log_others = candidates.masked_fill(left_out, torch.finfo(candidates.dtype).min / 4).logsumexp(dim=1)
+    scores = torch.cat([own[:, None], candidates], dim=1)
+    is_match = torch.cat([torch.ones_like(matches[:, :1]), matches], dim=1).to(scores.dtype)
+    terms = torch.nn.functional.softplus(log_others[:, None] - scores)
+    return (terms * is_match).sum(dim=1) / is_match.sum(dim=1)
+
+
+def matched(unit: BatchVectors, objective: Objective, identities: Identities | None) -> Candidates | None:
+    """What is a match by its label, a row's own texts not among them; ``None`` where labels make none."""
+    if not objective.match_labels or identities is None:
+        return None
+    alike, own = same_label(identities), own_only(unit)
+    if alike is None:
+        return None
+    return Candidates(alike.queries & ~own.queries, alike.positives & ~own.positives, alike.negatives)
 
 
 def excluded(
@@ -289,7 +344,9 @@ def _width(
     objective: Objective,
     forward: Candidates,
     backward: Candidates,
+    alike: Candidates | None,
     teacher: BatchVectors | None,
+    is_held: Held | None,
     tau: float | torch.Tensor,
 ) -> _Width:
     own = (unit.queries * unit.positives).sum(dim=1) / tau
@@ -297,8 +354,12 @@ def _width(
     of_positives = _scores(unit, unit.positives, _backward_sides(objective), backward, tau)
     distilled = own.new_zeros(())
     if objective.distillation is not None and teacher is not None:
-        distilled = distillation_loss(unit, teacher, objective.distillation)
-    return _Width(info_nce(own, *of_queries).mean(), info_nce(own, *of_positives).mean(), distilled)
+        distilled = distillation_loss(unit, teacher, objective.distillation, is_held)
+    if alike is None:
+        return _Width(info_nce(own, *of_queries).mean(), info_nce(own, *of_positives).mean(), distilled)
+    queries = matched_nce(own, *of_queries, _joined(alike, _forward_sides(objective)))
+    positives = matched_nce(own, *of_positives, _joined(alike, _backward_sides(objective)))
+    return _Width(queries.mean(), positives.mean(), distilled)
 
 
 def _weighted(width: _Width, objective: Objective) -> torch.Tensor:
@@ -327,7 +388,14 @@ def _scores(
     import torch
 
     texts = torch.cat([unit.side(side) for side in sides])
-    return anchors @ texts.T / tau, torch.cat([left_out.side(side) for side in sides], dim=1)
+    return anchors @ texts.T / tau, _joined(left_out, sides)
+
+
+def _joined(candidates: Candidates, sides: tuple[SideName, ...]) -> torch.Tensor:
+    """(n, m) bool of the candidates of some sides."""
+    import torch
+
+    return torch.cat([candidates.side(side) for side in sides], dim=1)
 
 
 def _accuracy(unit: BatchVectors, objective: Objective, forward: Candidates) -> torch.Tensor:

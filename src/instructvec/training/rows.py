@@ -88,6 +88,19 @@ class Rows:
         arrays = [self._places, self.text_ids, *(one.codes for one in self._coded)]
         return sum(int(chunk.nbytes) for chunk in self._chunks) + sum(array.nbytes for array in arrays)
 
+    def without_negatives(self, which: NDArray[np.bool_]) -> Rows:
+        """The same rows, some without their hard negative.
+
+        Args:
+            which: (n,) true for those.
+        """
+        places, text_ids, codes = self._places.copy(), self.text_ids.copy(), self.instructions.codes.copy()
+        for array in (places, text_ids, codes):
+            array[which, 2] = ABSENT
+        instructions = Coded(self.instructions.values, codes)
+        columns = {name: getattr(self, name) for name in ("datasets", "kinds", "rules", "groups", "labels")}
+        return Rows(self._chunks, places, text_ids, instructions=instructions, **columns)
+
     def triplets(self, rows: RowNumbers) -> list[Triplet]:
         """The given rows, in the given order.
 

@@ -27,6 +27,7 @@ class Teacher:
         rows: of the mixture.
         folder: where vectors are kept; ``None`` keeps them in memory.
         instructions: whether it is given the instructions, or texts alone.
+        labelled: whether rows with a label and contrasts are encoded too; without, their vectors are zeros.
 
     Example:
         >>> from instructvec import Embedder
@@ -38,8 +39,17 @@ class Teacher:
         ((1, 384), (0, 384))
     """
 
-    def __init__(self, encoder: Encoder, rows: Rows, folder: Path | None, *, instructions: bool = False) -> None:
-        self._encoder, self._rows, self._folder, self._instructions = encoder, rows, folder, instructions
+    def __init__(
+        self,
+        encoder: Encoder,
+        rows: Rows,
+        folder: Path | None,
+        *,
+        instructions: bool = False,
+        labelled: bool = True,
+    ) -> None:
+        self._encoder, self._rows, self._folder = encoder, rows, folder
+        self._instructions, self._labelled = instructions, labelled
         self._cached: dict[str | None, CachedEncoder] = {}
 
     def __call__(self, numbers: RowNumbers) -> BatchVectors:
@@ -53,17 +63,22 @@ class Teacher:
 
         triplets = self._rows.triplets(numbers)
         n = len(triplets)
+        is_held = np.array([self._labelled or (one.label is None and one.group is None) for one in triplets])
+        has_negative = np.array([one.negative is not None for one in triplets])
         sides = [one.query for one in triplets] + [one.positive for one in triplets]
         sides += [one.negative for one in triplets if one.negative is not None]
-        vectors = torch.from_numpy(self._vectors(sides))
+        wanted = np.concatenate([is_held, is_held, is_held[has_negative]])
+        vectors = torch.from_numpy(self._vectors(sides, wanted))
         return BatchVectors(vectors[:n], vectors[n : 2 * n], vectors[2 * n :])
 
-    def _vectors(self, sides: Sequence[Side]) -> NDArray[np.float32]:
-        """(sides, d), the texts of each instruction together."""
+    def _vectors(self, sides: Sequence[Side], wanted: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """(sides, d), the texts of each instruction together; zeros for those that are not wanted."""
         instructions = [(one.instruction or None) if self._instructions else None for one in sides]
-        found = np.empty((len(sides), self._encoder.dimension), np.float32)
+        found = np.zeros((len(sides), self._encoder.dimension), np.float32)
         for instruction in dict.fromkeys(instructions):
-            at = [place for place, own in enumerate(instructions) if own == instruction]
+            at = [place for place, own in enumerate(instructions) if own == instruction and wanted[place]]
+            if not at:
+                continue
             found[at] = self._of(instruction).encode([sides[place].text for place in at], instruction).vectors
         return found
 

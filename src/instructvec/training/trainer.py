@@ -196,7 +196,14 @@ class _Run:
         from instructvec.embedder import Embedder
 
         teacher = Embedder(options.model, device=str(self.devices.device), threads=self.recipe.compute.threads)
-        return Teacher(teacher, self.mixture.rows, self.folder.teacher, instructions=options.instructions)
+        distillation = self.recipe.objective.distillation
+        return Teacher(
+            teacher,
+            self.mixture.rows,
+            self.folder.teacher,
+            instructions=options.instructions,
+            labelled=distillation is None or distillation.labelled,
+        )
 
     def _steps(
         self, batches: Prefetcher, journal: Journal, steps_now: int | None, minutes_now: float | None

@@ -84,6 +84,12 @@ def is_chosen(rows: Rows, choice: DataChoice, facts: Mapping[str, DatasetFacts])
     return chosen
 
 
+def has_rule(rows: Rows, rules: Sequence[str]) -> NDArray[np.bool_]:
+    """(n,) which rows were found by one of the rules."""
+    by_rule: NDArray[np.bool_] = np.array([rule in rules for rule in rows.rules.values], np.bool_)
+    return by_rule[rows.rules.codes]
+
+
 def _with_groups(own: NDArray[np.bool_], groups: NDArray[np.int32]) -> NDArray[np.bool_]:
     """(n,) what is true of a row and of all that are in its group."""
     is_broken = np.zeros(int(groups.max(initial=ABSENT)) + 1, np.bool_)
