@@ -246,7 +246,8 @@ def matched_nce(
     r"""The mean of :func:`info_nce` over a row's matches, its own and others, each against the same candidates.
 
     .. math::
-        \frac{1}{|P_i|} \sum_{b \in P_i} \Big[ -s_{ib} + \log \big( e^{s_{ib}} + \sum_{j \in C_i} e^{c_{ij}} \big) \Big]
+        \frac{1}{|P_i|} \sum_{b \in P_i} \Big[
+            -s_{ib} + \log \big( e^{s_{ib}} + \sum_{j \in C_i} e^{c_{ij}} \big) \Big]
 
     Source: Khosla et al. 2020, equation 2 (the mean outside of the logarithm), without the other matches in the
     denominator, so that a class of many texts in the batch is not pulled apart.
