@@ -108,9 +108,8 @@ def test_a_choice_keeps_what_it_names_and_contrasts_whole(choice, expected):
 def test_rows_by_a_rule_lose_their_hard_negatives_only():
     whole, without = usual_mixture(), usual_mixture(choice=DataChoice(without_negatives=("mined",)))
     numbers = range(len(whole.rows))
-    expected = [
-        one._replace(negative=None) if one.rule == "mined" else one for one in whole.rows.triplets(numbers)
-    ]
+    rows = whole.rows.triplets(numbers)
+    expected = [one._replace(negative=None) if one.rule == "mined" else one for one in rows]
     assert without.rows.triplets(numbers) == expected
     assert any(one.negative for one in expected) and expected != rows
     is_mined = [one.rule == "mined" for one in expected]
