@@ -101,6 +101,12 @@ def kl(student, teacher, tau):
     return total / len(student)
 
 
+def moved(student, teacher):
+    """The mean of 1 - cosine over the texts of all sides."""
+    pairs = [pair for side in "qpn" for pair in zip(student.sides[side], teacher.sides[side], strict=True)]
+    return math.fsum(1 - cosine(a, b) for a, b in pairs) / len(pairs)
+
+
 def mse(student, teacher):
     cells = list(product(range(len(student)), range(len(student[0]))))
     return math.fsum((student[i][j] - teacher[i][j]) ** 2 for i, j in cells) / len(cells)

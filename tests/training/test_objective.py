@@ -14,7 +14,7 @@ from instructvec.training.false_negatives import Identities, same_label, same_te
 from instructvec.training.objective import NAMED, Objective, contrastive_loss, info_nce
 from instructvec.training.temperature import log_temperature, temperature_of
 from instructvec.training.vectors import BatchVectors
-from tests.training.loops import Loops, kl, mse
+from tests.training.loops import Loops, kl, moved, mse
 
 EXACT = 1e-9  # both sides are float64, at scores up to 100
 RULES = {"same_text": "text", "same_label": "label"}
@@ -174,6 +174,29 @@ def test_distillation_equals_loops(k, measure):
     assert found.loss.item() == pytest.approx(0.3 * Loops(*student).loss(0.05) + 0.7 * expected, abs=EXACT)
 
 
+@pytest.mark.parametrize("k", [5, 0])
+def test_distance_from_the_teacher_s_vectors_equals_loops(k):
+    student, teacher = drawn(k=k), drawn(k=k, seed=4)
+    objective = Objective(distillation=Distillation("vectors", weight=3.0), contrast_weight=0.0)
+    found = contrastive_loss(tensors(student), objective, teacher=tensors(teacher))
+    expected = moved(Loops(*student), Loops(*teacher))
+    assert found.distillation.item() == pytest.approx(expected, abs=EXACT)
+    assert found.loss.item() == pytest.approx(3 * expected, abs=EXACT)
+
+
+def test_vectors_of_another_width_cannot_be_compared_one_by_one():
+    objective = Objective(distillation=Distillation("vectors"))
+    with pytest.raises(ConfigError, match="the teacher's have 20 dimensions, the student's 12; take a teacher"):
+        contrastive_loss(tensors(drawn()), objective, teacher=tensors(drawn(d=20)))
+    with pytest.raises(ConfigError, match="no cut vectors to compare"):
+        Objective(distillation=Distillation("vectors"), dimensions=(2, 4))
+
+
+def test_match_labels_needs_same_label():
+    with pytest.raises(ConfigError, match="set same_label to true as well"):
+        Objective(match_labels=True)
+
+
 def test_a_teacher_without_labels_has_a_say_in_the_other_rows_only():
     student, teacher = drawn(), drawn(d=20, seed=4)
     distillation = Distillation("mse", labelled=False)
@@ -211,6 +234,7 @@ def test_teacher_gets_no_gradient():
         Objective(dimensions=(2, 4), dimension_weights=(0.5, 1.0)),
         Objective(distillation=Distillation("kl", temperature=0.3)),
         Objective(distillation=Distillation("mse"), same_side=True),
+        Objective(distillation=Distillation("vectors")),
         Objective(same_label=True, match_labels=True, distillation=Distillation("mse", labelled=False)),
     ],
 )

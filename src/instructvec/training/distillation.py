@@ -18,8 +18,8 @@ from instructvec.training.vectors import BatchVectors
 if TYPE_CHECKING:
     import torch
 
-Measure: TypeAlias = Literal["kl", "mse"]
-"""The divergence of softmaxed similarities, or the squared difference of cosines."""
+Measure: TypeAlias = Literal["kl", "mse", "vectors"]
+"""The divergence of softmaxed similarities, the squared difference of cosines, or how far vectors have moved."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 
 
@@ -28,7 +28,8 @@ class Distillation:
     """How a student is held to a teacher's similarities.
 
     Attributes:
-        measure: ``"kl"`` or ``"mse"``.
+        measure: ``"kl"`` or ``"mse"``; or ``"vectors"`` for a teacher in the student's own space, such as the
+            checkpoint it started from: that holds texts in place that never meet in a batch.
         weight: what its loss is multiplied by before it is added.
         temperature: of both softmaxes of ``"kl"``; apart from the contrastive loss's, which may be sharper.
         labelled: whether rows with a label and contrasts are held too; without, only rows whose match says what
@@ -78,7 +79,7 @@ def held(options: Distillation, identities: Identities | None) -> Held | None:
 def distillation_loss(
     student: BatchVectors, teacher: BatchVectors, options: Distillation, is_held: Held | None = None
 ) -> torch.Tensor:
-    """The unweighted loss: :func:`kl_divergence` in both directions, or :func:`squared_error`.
+    """The unweighted loss: :func:`kl_divergence` in both directions, :func:`squared_error`, or :func:`moved`.
 
     Args:
         student: unit vectors.
@@ -96,6 +97,8 @@ def distillation_loss(
             BatchVectors(of.queries[is_held.rows], of.positives[is_held.rows], of.negatives[is_held.negatives])
             for of in (student, teacher)
         )
+    if options.measure == "vectors":
+        return moved(student, teacher)
     ours, theirs = _cosines(student), _cosines(teacher).detach()
     theirs = theirs.to(ours.dtype)
     if options.measure == "mse":
@@ -138,6 +141,29 @@ def squared_error(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         0.5
     """
     return (student - teacher).square().mean()
+
+
+def moved(student: BatchVectors, teacher: BatchVectors) -> torch.Tensor:
+    r"""The mean of :math:`1 - \cos(s_i, t_i)` over all texts, of unit vectors of one width.
+
+    Raises:
+        ConfigError: the teacher's vectors are of another width.
+
+    Example:
+        >>> import torch
+        >>> x = torch.eye(2)
+        >>> moved(BatchVectors(x, x, x[:0]), BatchVectors(x, x.flip(0), x[:0])).item()
+        0.5
+    """
+    import torch
+
+    if student.n_dimensions != teacher.n_dimensions:
+        raise ConfigError(
+            f"distillation's measure is 'vectors', and the teacher's have {teacher.n_dimensions} dimensions, the "
+            f"student's {student.n_dimensions}; take a teacher in the student's own space, or the measure 'kl'"
+        )
+    ours, theirs = (torch.cat([of.queries, of.positives, of.negatives]) for of in (student, teacher))
+    return 1 - (ours * theirs.detach().to(ours.dtype)).sum(dim=1).mean()
 
 
 def _cosines(vectors: BatchVectors) -> torch.Tensor:

@@ -100,6 +100,11 @@ class Objective:
             raise ConfigError(f"temperature is {self.temperature}; expected more than 0, such as 0.01 or 0.05")
         if self.margin is not None and not -2 <= self.margin <= 2:
             raise ConfigError(f"margin is {self.margin}; expected a difference of cosines, -2 to 2, or none")
+        if self.dimensions and self.distillation is not None and self.distillation.measure == "vectors":
+            raise ConfigError(
+                "dimensions are given, and distillation's measure is 'vectors', which has no cut vectors "
+                "to compare with; take the measure 'kl' or 'mse', or leave dimensions out"
+            )
         if self.match_labels and not self.same_label:
             raise ConfigError("match_labels is true and same_label false; set same_label to true as well")
         if any(width < 1 for width in self.dimensions) or len(set(self.dimensions)) < len(self.dimensions):
