@@ -129,6 +129,7 @@ def test_build_shows_the_first_of_many_problems(project, capsys):
         (["--datasets", "a", "b*", "--without", "c"], {"names": ("a", "b*"), "without": ("c",)}),
         (["--kinds", "pair", "label", "--hub"], {"kinds": ("pair", "label"), "hub": True}),
         (["--commercial", "--redistribution"], {"commercial": True, "redistribution": True}),
+        (["--without-forbidden"], {"without_forbidden": True}),
         (["--listed-only"], {"unlisted": False}),
         (["--own"], {"bundled": False, "unlisted": False}),
         (["--near-duplicates", "0", "--seed", "5"], {"near_duplicates": 0.0, "seed": 5}),

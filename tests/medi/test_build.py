@@ -362,6 +362,10 @@ def test_paraphrases_take_their_share(project, share):
         ({"names": ("task*",), "without": ("*_story",)}, ["task0001_yes_no"]),
         ({"kinds": ("label", "pair")}, ["faq", "mood", "topic"]),
         ({"commercial": True}, ["clicks", "mood", "task0001_yes_no", "task0002_story", "topic"]),
+        (
+            {"without_forbidden": True},
+            ["clicks", "mood", "task0001_yes_no", "task0002_story", "topic"],
+        ),
         ({"redistribution": True}, ["faq", "mood", "task0001_yes_no", "task0002_story", "topic"]),
         ({"commercial": True, "redistribution": True, "kinds": ("pair",)}, []),
     ],

@@ -136,6 +136,11 @@ def _add_choice(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     choice.add_argument("--without", nargs="+", default=[], metavar="NAME", help="not these; patterns allowed")
     choice.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="pair, triplet, label, superni")
     choice.add_argument("--commercial", action="store_true", help="only what may be used commercially")
+    choice.add_argument(
+        "--without-forbidden",
+        action="store_true",
+        help="leave out what may not be used commercially; what is unknown stays",
+    )
     choice.add_argument("--redistribution", action="store_true", help="only what may be passed on")
     return choice
 
@@ -247,6 +252,7 @@ def _choice(arguments: argparse.Namespace, **more: bool) -> Choice:
         without=tuple(arguments.without),
         kinds=tuple(arguments.kinds),
         commercial=arguments.commercial,
+        without_forbidden=arguments.without_forbidden,
         redistribution=arguments.redistribution,
         **more,
     )

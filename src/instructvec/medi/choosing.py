@@ -73,6 +73,7 @@ def is_chosen(entry: Dataset, choice: Choice) -> bool:
         and not any(fnmatchcase(entry.name, pattern) for pattern in choice.without)
         and (not choice.kinds or entry.kind in choice.kinds)
         and (not choice.commercial or entry.commercial == "yes")
+        and not (choice.without_forbidden and entry.commercial == "no")
         and (not choice.redistribution or entry.redistribution == "yes")
         and (choice.hub or entry.source.hub is None)
     )

@@ -28,6 +28,7 @@ class Choice:
         without: patterns of names that are left out.
         kinds: empty for all.
         commercial: only datasets that may be used commercially.
+        without_forbidden: leave out datasets that may not be used commercially; those of which it is unknown stay.
         redistribution: only datasets that may be passed on.
         hub: also datasets on the hub, which are then fetched.
         unlisted: also Super-NaturalInstructions tasks that no registry has.
@@ -37,6 +38,7 @@ class Choice:
     without: tuple[str, ...] = ()
     kinds: tuple[Kind, ...] = ()
     commercial: bool = False
+    without_forbidden: bool = False
     redistribution: bool = False
     hub: bool = False
     unlisted: bool = True
