@@ -53,9 +53,9 @@ def names_of_recipes() -> list[str]:
 
 
 def recipe_of(name: str, seed: int, setting: dict[str, Any], arguments: argparse.Namespace) -> Recipe:
-    over = dict(setting["set"]) | {"seed": str(seed)}
-    over |= {"data.mixture": str(arguments.mixture), "model.start": str(start_of(arguments))}
-    return read_recipe(RECIPES / f"{name}.toml", over)
+    start = str(start_of(arguments))
+    over = dict(setting["set"]) | {"seed": str(seed), "data.mixture": str(arguments.mixture)}
+    return read_recipe(RECIPES / f"{name}.toml", over | {"model.start": start, "teacher.model": start})
 
 
 def jobs_of(setting: dict[str, Any], arguments: argparse.Namespace) -> Iterator[Job]:

@@ -128,6 +128,7 @@ tasks = ["STSb"]
 half = "all"
 [result]
 average_with_start = 0.3
+average_with = ["/runs/a/model", "/runs/b/model"]
 average_last = 3
 best = false
 [tracking]

@@ -15,7 +15,14 @@ import pytest
 import torch
 
 from instructvec import Embedder
-from instructvec.errors import ConfigError, EngineError, InputError, OutputError, OutputExists
+from instructvec.errors import (
+    CheckpointError,
+    ConfigError,
+    EngineError,
+    InputError,
+    OutputError,
+    OutputExists,
+)
 from instructvec.training import checkpoints, step
 from instructvec.training.distillation import Distillation
 from instructvec.training.objective import NAMED
@@ -363,6 +370,35 @@ def test_result_is_averaged_with_the_start(unbroken, tiny_start, tmp_path):
     )
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor, 0.75 * last[name] + 0.25 * start[name])
+
+
+def test_result_is_the_mean_with_other_runs_results(unbroken, tiny_start, tmp_path):
+    from safetensors.torch import load_file
+
+    _, whole = unbroken
+    other = train(tiny_recipe(tiny_start, seed=5), tmp_path / "other", mixture=mixture())
+    options = ResultOptions(average_with=(str(other.model),), average_with_start=0.25)
+    said = Told()
+    trained = train(tiny_recipe(tiny_start, result=options), tmp_path / "out", mixture=mixture(), progress=said)
+    ours, last, theirs, start = (
+        load_file(path / "model.safetensors") for path in (trained.model, whole / "model", other.model, tiny_start)
+    )
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, 0.375 * last[name] + 0.375 * theirs[name] + 0.25 * start[name])
+    assert "the result is the mean with 1 other result" in said.said
+    card = (trained.model / "README.md").read_text()
+    assert "The weights are the mean" in card.replace("\n", " ") and 'average_with = ["other/model"]' in card
+    assert str(tmp_path) not in card
+
+
+def test_other_runs_results_that_do_not_fit_are_refused_at_once(tiny_start, tiny_start_t5, tmp_path):
+    for wrong, message in (
+        (tiny_start_t5, "is built, joined or pooled in another way"),
+        (tmp_path / "none", "none"),
+    ):
+        recipe = tiny_recipe(tiny_start, result=ResultOptions(average_with=(str(wrong),)))
+        with pytest.raises((ConfigError, CheckpointError), match=message):
+            train(recipe, tmp_path / "out", mixture=mixture())
 
 
 @pytest.mark.parametrize("parts", [STEPS, 4])

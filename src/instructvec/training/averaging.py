@@ -3,7 +3,8 @@ r"""Several sets of weights of one model -> their weighted mean.
 Knows tensors by name; nothing of where they come from. With shares s, :math:`\bar\theta = \sum_i s_i \theta_i`,
 summed in float64.
 Source: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models", for the mean with the starting weights;
-Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", for that of several checkpoints.
+Izmailov et al. 2018, "Averaging Weights Leads to Wider Optima", for that of several checkpoints; Wortsman et al.
+2022, "Model soups", for that of several runs.
 """
 
 from __future__ import annotations

@@ -162,10 +162,12 @@ def _number(value: float | None) -> str:
 def _how_trained(recipe: Recipe, steps: int) -> str:
     versions = ", ".join(f"{name} {version}" for name in _VERSIONS if (version := version_of(name)))
     asked = "" if steps == recipe.optimizer.steps else f" of the {recipe.optimizer.steps:,} asked for"
+    others = [f"`{Path(name).parent.name or name}`" for name in recipe.result.average_with]
+    mean = f" The weights are the mean of these and of {', '.join(others)}." if others else ""
     return f"""## How it was trained
 
-{steps:,} steps{asked} of {recipe.batches.batch_size:,} rows each; seed {recipe.seed}; with {versions}. The whole
-recipe (digest `{recipe.digest}`), which `instructvec train` takes:
+{steps:,} steps{asked} of {recipe.batches.batch_size:,} rows each; seed {recipe.seed}; with {versions}.{mean}
+The whole recipe (digest `{recipe.digest}`), which `instructvec train` takes:
 
 ```toml
 {recipe.to_toml(whole_paths=False).strip()}

@@ -301,14 +301,19 @@ class ResultOptions:
         average_last: take the mean of so many checkpoints, the newest, as trained weights; 0 for none.
         best: take the weights that scored best as trained weights, where any were scored and
             ``average_last`` is 0; else the last ones.
+        average_with: directories of other runs' results from the same start; the trained weights and theirs are
+            taken in equal shares, before the start has its own.
     """
 
     average_with_start: float = 0.0
     average_last: int = 0
     best: bool = True
+    average_with: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _share(average_with_start=self.average_with_start)
+        for name in self.average_with:
+            _filled(average_with=name)
         _at_least(0, average_last=self.average_last)
 
 

@@ -134,9 +134,8 @@ class Recipe:
         """What decides the result: dotted name -> value; directories by their last name, hub ids whole."""
         flat = _flat(asdict(self))
         for key in PATHS:
-            path = Path(str(flat.get(key, "")))
-            if path.is_absolute():
-                flat[key] = path.name
+            if key in flat:
+                flat[key] = _without_root(flat[key])
         left_out = _UNDECISIVE if self.result.best else (*_UNDECISIVE, "evaluation")
         return {
             key: value
@@ -163,9 +162,8 @@ class Recipe:
         tables["objective"] = {"name": _nearest(self.objective)} | tables["objective"]
         if not whole_paths:
             for table, key in (one.split(".") for one in PATHS):
-                path = Path(tables.get(table, {}).get(key, ""))
-                if path.is_absolute():
-                    tables[table][key] = path.name
+                if key in tables.get(table, {}):
+                    tables[table][key] = _without_root(tables[table][key])
         return text_of(tables)
 
 
@@ -209,6 +207,13 @@ def _nearest(objective: Objective) -> str:
         return differing + (100 if any(named is not None and own is None for named, own in pairs) else 0)
 
     return min(NAMED, key=n_differing)
+
+
+def _without_root(paths: Any) -> Any:
+    """The last name of a path from the root; of several paths, the last two: each is the ``model`` of a run."""
+    if isinstance(paths, (list, tuple)):
+        return ["/".join(Path(one).parts[-2:]) if Path(one).is_absolute() else one for one in paths]
+    return Path(paths).name if Path(paths).is_absolute() else paths
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

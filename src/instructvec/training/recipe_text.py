@@ -15,7 +15,7 @@ from typing import Any
 from instructvec.errors import ConfigError
 from instructvec.toml import read_toml
 
-PATHS = ("model.start", "data.mixture", "teacher.model", "evaluation.suite")
+PATHS = ("model.start", "data.mixture", "teacher.model", "evaluation.suite", "result.average_with")
 """Options that are, or may be, paths."""
 
 
@@ -105,7 +105,7 @@ def _override(tables: dict[str, Any], name: str, text: str) -> None:
         table = below
     if text.strip():
         value = _value(text.strip())
-        table[key] = text if name in PATHS and not isinstance(value, str) else value
+        table[key] = text if name in PATHS and not isinstance(value, (str, list)) else value
     elif key in table:
         del table[key]
     else:
@@ -126,8 +126,13 @@ def _value(text: str) -> object:
 def _make_whole(tables: dict[str, Any], folder: Path, names: Any) -> None:
     for table, key in (name.split(".") for name in names):
         options = tables.get(table)
-        if isinstance(options, dict) and isinstance(options.get(key), str):
-            options[key] = _whole(options[key], folder, is_path=f"{table}.{key}" == "data.mixture")
+        if not isinstance(options, dict):
+            continue
+        value = options.get(key)
+        if isinstance(value, str):
+            options[key] = _whole(value, folder, is_path=f"{table}.{key}" == "data.mixture")
+        elif isinstance(value, list):
+            options[key] = [_whole(one, folder, is_path=False) if isinstance(one, str) else one for one in value]
 
 
 def _whole(name: str, folder: Path, *, is_path: bool) -> str:

@@ -5,15 +5,18 @@ Knows which checkpoints count and how they are averaged; nothing of how they wer
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from instructvec.errors import CheckpointError
+from instructvec.checkpoints.layout import read_spec
+from instructvec.errors import CheckpointError, ConfigError
 from instructvec.training.averaging import average
 from instructvec.training.card import AFTER, BEFORE, model_card
 from instructvec.training.checkpoints import read_checkpoint, regular_checkpoints
+from instructvec.training.options import ModelOptions
 from instructvec.training.recipe import Recipe
 from instructvec.training.run_folder import RunFolder, Scored
 from instructvec.training.saving import save_model
@@ -39,6 +42,37 @@ def with_start(
         share: of the start.
     """
     return trained if start is None or not share else average([trained, start], [1 - share, share])
+
+
+def check_others(spec: CheckpointSpec, names: Sequence[str]) -> None:
+    """Refuse other runs' results that cannot be averaged with this one's, before training takes its time.
+
+    Args:
+        spec: of the model that is trained.
+        names: directories.
+
+    Raises:
+        CheckpointError: no model there, or one without float weights.
+        ConfigError: a model of another build, or used in another way.
+    """
+    for name in names:
+        other = read_spec(Path(name))
+        if not other.has_weights:
+            raise CheckpointError(f"{name}: has no float weights to average with; give the result of a training")
+        wanted = (spec.architecture, spec.dense, spec.joining, spec.pooling)
+        if (other.architecture, other.dense, other.joining, other.pooling) != wanted:
+            raise ConfigError(
+                f"result.average_with has {name}, which is built, joined or pooled in another way than what is "
+                "trained here; take results of runs from the same start, with the same [model]"
+            )
+
+
+def with_others(trained: Mapping[str, torch.Tensor], names: Sequence[str]) -> Mapping[str, torch.Tensor]:
+    """Trained weights in equal shares with those of other runs' results, which :func:`check_others` has seen."""
+    from instructvec.training.encoder import open_encoder
+
+    others = [open_encoder(ModelOptions(name)).weights() for name in names]
+    return average([trained, *others]) if others else trained
 
 
 class Chosen(NamedTuple):
@@ -134,9 +168,17 @@ def write_model(
     card = model_card(recipe, spec, mixture, steps=steps, scores=scores, measured=_measured(recipe))
     extra: dict[str, Any] = {
         "recipe": {"name": recipe.name, "digest": recipe.digest, "seed": recipe.seed, "steps": steps},
-        "trained_on": sorted({name for unit in mixture.units for name in unit.datasets}),
+        "trained_on": sorted(_trained_on(recipe, mixture)),
     }
     return save_model(spec, result, folder.model, card=card, extra=extra)
+
+
+def _trained_on(recipe: Recipe, mixture: TrainingMixture) -> set[str]:
+    """Names of the datasets that any of the weights have seen, as far as other runs' results tell theirs."""
+    names = {name for unit in mixture.units for name in unit.datasets}
+    for other in recipe.result.average_with:
+        names.update(json.loads((Path(other) / "instructvec.json").read_text("utf-8")).get("trained_on", ()))
+    return names
 
 
 def before_and_after(scored: Sequence[Scored], step: int | None) -> dict[str, Mapping[str, float]]:

@@ -30,7 +30,15 @@ from instructvec.training.prefetch import Prefetcher, Prepared
 from instructvec.training.progress import Progress, Silent
 from instructvec.training.recipe import Recipe
 from instructvec.training.records import read_losses
-from instructvec.training.result import before_and_after, trained_weights, with_start, write_model
+from instructvec.training.result import (
+    Chosen,
+    before_and_after,
+    check_others,
+    trained_weights,
+    with_others,
+    with_start,
+    write_model,
+)
 from instructvec.training.run_folder import RunFolder, Trained
 from instructvec.training.sampling import BatchSampler
 from instructvec.training.scoring import Score, Scoring
@@ -94,8 +102,9 @@ def train(
         devices = open_devices(recipe.compute)
         if devices.is_first:
             stack.enter_context(folder.held())
-            folder.begin(recipe)
         run = _Run(recipe, folder, devices, mixture, score, progress if devices.is_first else Silent())
+        if devices.is_first:
+            folder.begin(recipe)  # now that all of it could be opened: a mistake does not take the folder
         run.restore()
         trained = run.go(steps_now, minutes_now)
         devices.meet()  # what the first process wrote is there for all
@@ -117,6 +126,7 @@ class _Run:
         self.recipe, self.folder, self.devices, self.progress = recipe, folder, devices, progress
         self.mixture = mixture or open_mixture(Path(recipe.data.mixture), recipe.data, recipe.data.weights)
         self.encoder = _open_encoder(recipe)
+        check_others(self.encoder.spec, recipe.result.average_with)
         averages = recipe.result.average_with_start > 0
         self.start = self.encoder.weights() if devices.is_first and averages else None
         model = devices.wrapped(self.encoder)
@@ -276,6 +286,12 @@ class _Run:
 
     def _write_model(self) -> None:
         chosen = trained_weights(self.recipe, self.folder, self.encoder, self.state, self.progress.say)
+        others = self.recipe.result.average_with
+        if others:
+            chosen = Chosen(with_others(chosen.weights, others), None)
+            self.progress.say(
+                f"the result is the mean with {len(others)} other result{'s' if len(others) > 1 else ''}"
+            )
         result = self._with_start(chosen.weights)
         scores = before_and_after(self.state.scored, chosen.step)
         if chosen.step is None and self.scoring is not None:
