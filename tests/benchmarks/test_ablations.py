@@ -49,18 +49,18 @@ def recipe(name, mixture=None, **overrides):
         ("pairs-only", "full", {"data.kinds"}),
         ("tag", "without-contrasts", {"batches.instructions"}),
         ("simple", "without-contrasts", {"batches.instructions"}),
-        ("without-instructions", "without-contrasts", {"batches.instructions", "batches.without_instructions"}),
+        ("without-instructions", "without-contrasts", {"batches.instructions"}),
         ("symmetric", "without-contrasts", {"data.symmetric"}),
         ("asymmetric", "without-contrasts", {"data.symmetric"}),
         (
             "symmetric-without-instructions",
             "symmetric",
-            {"batches.instructions", "batches.without_instructions"},
+            {"batches.instructions"},
         ),
         (
             "asymmetric-without-instructions",
             "asymmetric",
-            {"batches.instructions", "batches.without_instructions"},
+            {"batches.instructions"},
         ),
     ],
 )

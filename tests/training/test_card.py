@@ -185,7 +185,7 @@ def test_code_is_python(start, folder):
 
 def test_a_model_trained_without_instructions_does_not_claim_to_read_them(start):
     data = DataOptions(mixture="mixture", without_rules=("other_goal", "wrong_instruction"))
-    recipe = recipe_for(start, data=data, batches=BatchOptions(without_instructions=True))
+    recipe = recipe_for(start, data=data, batches=BatchOptions(instructions="none"))
     card = card_of(start, recipe=recipe)
     assert "trained without instructions" in card
     assert "was not trained to follow instructions" in card

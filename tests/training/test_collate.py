@@ -164,7 +164,7 @@ def test_sub_batches_move_as_a_whole():
 def test_without_instructions_texts_are_as_they_are_without_any():
     own = usual()[:12]
     plain = [Side("", side.text) for side in sides_of(own)]
-    found = collator(own, without_instructions=True)(range(12))
+    found = collator(own, instructions="none")(range(12))
     assert tokens_of(found) == used(plain, TINY)
     assert tokens_of(found) != tokens_of(collator(own)(range(12)))
 
@@ -177,7 +177,7 @@ def test_texts_without_an_instruction_get_the_checkpoints_default_prompt_as_in_u
     prompted = [row("d", "a text", "another", instruction="Own words: ")]
     expected = tokens_of(collator(prompted)([0]))
     assert tokens_of(collator(own, checkpoint=path)([0])) == expected
-    assert tokens_of(collator(prompted, checkpoint=path, without_instructions=True)([0])) == expected
+    assert tokens_of(collator(prompted, checkpoint=path, instructions="none")([0])) == expected
 
 
 @pytest.mark.parametrize("rule", ["other_goal", "wrong_instruction"])
@@ -185,13 +185,7 @@ def test_rows_that_mean_nothing_without_their_instruction_are_refused_without_it
     own = [*pairs("d", 3), *(one._replace(rule=rule) for one in contrasts("x", "y", 1))]
     assert collator(own)([0, 3]).n_rows == 2
     with pytest.raises(InputError, match=f"row 4 was made by the rule '{rule}'.*without_rules"):
-        collator(own, without_instructions=True)([0, 4])
-
-
-def test_none_is_the_same_as_without_instructions():
-    own = usual()[:12]
-    found = collator(own, instructions="none")(range(12))
-    assert tokens_of(found) == tokens_of(collator(own, without_instructions=True)(range(12)))
+        collator(own, instructions="none")([0, 4])
 
 
 def test_a_tag_stands_instead_of_what_is_written_on_every_side():
@@ -330,7 +324,7 @@ def test_a_wrong_instructions_negative_stays_one_whatever_the_label():
 def test_without_instructions_a_text_is_the_same_under_every_goal():
     own = [row("mood", "a", "b"), row("faq", "a", "c")]
     assert len(set(identities(own).queries.tolist())) == 2
-    assert len(set(identities(own, without_instructions=True).queries.tolist())) == 1
+    assert len(set(identities(own, instructions="none").queries.tolist())) == 1
 
 
 # ------------------------------------------------------------ refusals

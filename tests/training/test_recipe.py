@@ -77,7 +77,7 @@ small = "drop"
 seed = 3
 max_batch_tokens = 8192
 max_batch_rows = 32
-without_instructions = true
+instructions = "none"
 [objective]
 name = "two_sided"
 form = "released"
@@ -170,7 +170,7 @@ def test_a_short_recipe_has_the_documented_defaults(read):
         1000, 2e-5, 0.01, (0.9, 0.999), 1e-8, "linear", 0.1, 1.0, 1.0, temperature_learning_rate=None
     )
     assert recipe.batches == BatchOptions(
-        batch_size=128, seed=42, max_batch_tokens=16384, max_batch_rows=None, without_instructions=False
+        batch_size=128, seed=42, max_batch_tokens=16384, max_batch_rows=None, instructions="as_written"
     )
     assert recipe.objective == NAMED["masked"]
     assert (recipe.seed, recipe.teacher, recipe.lora, recipe.evaluation) == (42, None, None, None)
@@ -315,10 +315,6 @@ def test_an_override_cannot_bring_lines_of_its_own(read):
         ({"data.weights.temperature": "-1"}, "data: weights: "),
         ({"batches.batch_size": "1"}, "batches: batch_size is 1; expected 2 or more"),
         ({"batches.instructions": "short"}, "batches: instructions is 'short'; expected one of"),
-        (
-            {"batches.instructions": "tag", "batches.without_instructions": "true"},
-            "instructions is 'tag' and without_instructions true, which is 'none'; give one",
-        ),
         ({"data.symmetric": "1"}, "symmetric is 1; expected"),
         ({"batches.max_batch_tokens": "0"}, "max_batch_tokens is 0; expected 1 or more"),
         ({"optimizer.steps": "0"}, "steps is 0; expected 1 or more"),
@@ -346,7 +342,7 @@ def test_an_override_cannot_bring_lines_of_its_own(read):
             "and objective.learn_temperature is false; set that to true",
         ),
         (
-            {"batches.without_instructions": "true"},
+            {"batches.instructions": "none"},
             "data.without_rules does not have 'other_goal' and 'wrong_inst",
         ),
     ],
@@ -372,14 +368,6 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path, text, message):
         read_recipe(path)
 
 
-def test_none_and_without_instructions_are_one_option(read):
-    rules = LEAST + 'without_rules = ["other_goal", "wrong_instruction"]\n[batches]\n'
-    said = [read(rules + one) for one in ("without_instructions = true\n", 'instructions = "none"\n')]
-    assert said[0] == said[1]
-    assert said[0].batches.without_instructions and said[0].batches.instructions == "none"
-    assert not read().batches.without_instructions
-
-
 @pytest.mark.parametrize(
     ("detail", "missing"), [("tag", "'wrong_instruction'"), ("simple", "'other_goal' and 'wrong_instruction'")]
 )
@@ -392,7 +380,7 @@ def test_rows_that_a_level_of_detail_makes_untrue_must_be_left_out(read, detail,
 
 
 def test_choosing_only_other_rules_is_enough_without_instructions():
-    batches = BatchOptions(without_instructions=True)
+    batches = BatchOptions(instructions="none")
     made(batches=batches, data=DataOptions(mixture="m", rules=("mined",)))
     made(batches=batches, data=DataOptions(mixture="m", without_rules=("other_goal", "wrong_instruction")))
 

@@ -94,7 +94,7 @@ def _start(recipe: Recipe) -> str:
 
 def _what_it_is(recipe: Recipe, spec: CheckpointSpec) -> str:
     pooled = "instruction and text" if spec.pooling.include_prompt else "the text's tokens, not the instruction's"
-    if recipe.batches.without_instructions:
+    if recipe.batches.instructions == "none":
         kind = "A text embedder trained without instructions, for comparison with those that read them."
     else:
         kind = "A text embedder that reads an instruction before each text: what the vector is for."
@@ -175,7 +175,7 @@ The whole recipe (digest `{recipe.digest}`), which `instructvec train` takes:
 
 
 def _limits(recipe: Recipe, spec: CheckpointSpec, mixture: TrainingMixture) -> str:
-    if recipe.batches.without_instructions:
+    if recipe.batches.instructions == "none":
         instructions = "It was not trained to follow instructions."
     else:
         instructions = (

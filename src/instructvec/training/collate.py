@@ -98,7 +98,6 @@ class Collator:
         max_batch_tokens: padded tokens of a sub-batch at most; a longer text stands alone.
         max_batch_rows: texts of a sub-batch at most; ``None`` for no limit.
         instructions: how much of its instruction each text has before it; less than all is for comparison.
-        without_instructions: the same as ``instructions="none"``.
 
     Raises:
         ConfigError: a budget of no tokens, or simple instructions for datasets of which no manifest tells.
@@ -126,14 +125,13 @@ class Collator:
         max_batch_tokens: int = 16_384,
         max_batch_rows: int | None = None,
         instructions: Detail = "as_written",
-        without_instructions: bool = False,
     ) -> None:
         self._mixture = mixture
         self._spec = spec
         self._tokenizer = tokenizer
         self._max_batch_tokens = max_batch_tokens
         self._max_batch_rows = max_batch_rows
-        self._detail: Detail = "none" if without_instructions else instructions
+        self._detail: Detail = instructions
         names = dict.fromkeys(name for unit in mixture.units for name in unit.datasets)
         self._reworded = reworded(self._detail, names, mixture.facts)
         plan(np.ones(1, np.int64), max_batch_tokens=max_batch_tokens, max_batch_rows=max_batch_rows)  # refuses

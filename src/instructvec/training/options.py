@@ -91,7 +91,6 @@ class BatchOptions(SamplingOptions):
         max_batch_rows: texts of one pass at most; ``None`` for no limit.
         max_seq_length: tokens at which texts are cut in training; ``None`` for the model's own limit, which the
             result keeps in any case.
-        without_instructions: the same as ``instructions = "none"``; each of the two stands for both.
         instructions: how much of its instruction each text has before it: all, ``"simple"`` (a sentence without
             domain), ``"tag"`` (the dataset's name) or ``"none"``; less than all is for comparison.
     """
@@ -99,7 +98,6 @@ class BatchOptions(SamplingOptions):
     max_batch_tokens: int = 16_384
     max_batch_rows: int | None = None
     max_seq_length: int | None = None
-    without_instructions: bool = False
     instructions: Detail = "as_written"
 
     def __post_init__(self) -> None:
@@ -107,13 +105,6 @@ class BatchOptions(SamplingOptions):
         _at_least(1, max_batch_tokens=self.max_batch_tokens, max_batch_rows=self.max_batch_rows)
         _at_least(2, max_seq_length=self.max_seq_length)
         _one_of("instructions", self.instructions, DETAILS)
-        if self.without_instructions and self.instructions not in ("as_written", "none"):
-            raise ConfigError(
-                f"instructions is {self.instructions!r} and without_instructions true, which is 'none'; give one"
-            )
-        is_without = self.without_instructions or self.instructions == "none"
-        object.__setattr__(self, "without_instructions", is_without)  # one recipe, however it is said
-        object.__setattr__(self, "instructions", "none" if is_without else self.instructions)
 
     @property
     def sampling(self) -> SamplingOptions:
