@@ -54,8 +54,11 @@ def names_of_recipes() -> list[str]:
 
 def recipe_of(name: str, seed: int, setting: dict[str, Any], arguments: argparse.Namespace) -> Recipe:
     start = str(start_of(arguments))
-    over = dict(setting["set"]) | {"seed": str(seed), "data.mixture": str(arguments.mixture)}
-    return read_recipe(RECIPES / f"{name}.toml", over | {"model.start": start, "teacher.model": start})
+    over = {"teacher.model": start} | setting[
+        "set"
+    ]  # the start teaches, unless another teacher or none is asked for
+    over |= {"seed": str(seed), "data.mixture": str(arguments.mixture), "model.start": start}
+    return read_recipe(RECIPES / f"{name}.toml", over)
 
 
 def jobs_of(setting: dict[str, Any], arguments: argparse.Namespace) -> Iterator[Job]:

@@ -52,16 +52,8 @@ def recipe(name, mixture=None, **overrides):
         ("without-instructions", "without-contrasts", {"batches.instructions"}),
         ("symmetric", "without-contrasts", {"data.symmetric"}),
         ("asymmetric", "without-contrasts", {"data.symmetric"}),
-        (
-            "symmetric-without-instructions",
-            "symmetric",
-            {"batches.instructions"},
-        ),
-        (
-            "asymmetric-without-instructions",
-            "asymmetric",
-            {"batches.instructions"},
-        ),
+        ("symmetric-without-instructions", "symmetric", {"batches.instructions"}),
+        ("asymmetric-without-instructions", "asymmetric", {"batches.instructions"}),
     ],
 )
 def test_a_recipe_differs_from_another_in_one_thing(name, other, changed):

@@ -15,14 +15,7 @@ import pytest
 import torch
 
 from instructvec import Embedder
-from instructvec.errors import (
-    CheckpointError,
-    ConfigError,
-    EngineError,
-    InputError,
-    OutputError,
-    OutputExists,
-)
+from instructvec.errors import CheckpointError, ConfigError, EngineError, InputError, OutputError, OutputExists
 from instructvec.training import checkpoints, step
 from instructvec.training.distillation import Distillation
 from instructvec.training.objective import NAMED

@@ -5,13 +5,13 @@ Knows which checkpoints count and how they are averaged; nothing of how they wer
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from instructvec.checkpoints.layout import read_spec
+from instructvec.checkpoints.manifest import read_manifest
 from instructvec.errors import CheckpointError, ConfigError
 from instructvec.training.averaging import average
 from instructvec.training.card import AFTER, BEFORE, model_card
@@ -67,14 +67,6 @@ def check_others(spec: CheckpointSpec, names: Sequence[str]) -> None:
             )
 
 
-def with_others(trained: Mapping[str, torch.Tensor], names: Sequence[str]) -> Mapping[str, torch.Tensor]:
-    """Trained weights in equal shares with those of other runs' results, which :func:`check_others` has seen."""
-    from instructvec.training.encoder import open_encoder
-
-    others = [open_encoder(ModelOptions(name)).weights() for name in names]
-    return average([trained, *others]) if others else trained
-
-
 class Chosen(NamedTuple):
     """Weights that the recipe takes for trained.
 
@@ -106,6 +98,24 @@ def trained_weights(
     Raises:
         CheckpointError: a checkpoint that is to be averaged is damaged.
     """
+    chosen = _of_this_run(recipe, folder, encoder, state, report)
+    others = recipe.result.average_with
+    if not others:
+        return chosen
+    from instructvec.training.encoder import open_encoder
+
+    weights = average([chosen.weights, *(open_encoder(ModelOptions(name)).weights() for name in others)])
+    report(f"the result is the mean with {len(others)} other result{'s' if len(others) > 1 else ''}")
+    return Chosen(weights, None)
+
+
+def _of_this_run(
+    recipe: Recipe,
+    folder: RunFolder,
+    encoder: TrainableEncoder,
+    state: TrainingState,
+    report: Callable[[str], None],
+) -> Chosen:
     options = recipe.result
     if options.average_last > 1:
         return _mean_of_last(recipe, folder, encoder, state, report)
@@ -177,7 +187,7 @@ def _trained_on(recipe: Recipe, mixture: TrainingMixture) -> set[str]:
     """Names of the datasets that any of the weights have seen, as far as other runs' results tell theirs."""
     names = {name for unit in mixture.units for name in unit.datasets}
     for other in recipe.result.average_with:
-        names.update(json.loads((Path(other) / "instructvec.json").read_text("utf-8")).get("trained_on", ()))
+        names.update(read_manifest(Path(other)).extra.get("trained_on", ()))
     return names
 
 

@@ -30,15 +30,7 @@ from instructvec.training.prefetch import Prefetcher, Prepared
 from instructvec.training.progress import Progress, Silent
 from instructvec.training.recipe import Recipe
 from instructvec.training.records import read_losses
-from instructvec.training.result import (
-    Chosen,
-    before_and_after,
-    check_others,
-    trained_weights,
-    with_others,
-    with_start,
-    write_model,
-)
+from instructvec.training.result import before_and_after, check_others, trained_weights, with_start, write_model
 from instructvec.training.run_folder import RunFolder, Trained
 from instructvec.training.sampling import BatchSampler
 from instructvec.training.scoring import Score, Scoring
@@ -286,12 +278,6 @@ class _Run:
 
     def _write_model(self) -> None:
         chosen = trained_weights(self.recipe, self.folder, self.encoder, self.state, self.progress.say)
-        others = self.recipe.result.average_with
-        if others:
-            chosen = Chosen(with_others(chosen.weights, others), None)
-            self.progress.say(
-                f"the result is the mean with {len(others)} other result{'s' if len(others) > 1 else ''}"
-            )
         result = self._with_start(chosen.weights)
         scores = before_and_after(self.state.scored, chosen.step)
         if chosen.step is None and self.scoring is not None:
