@@ -606,7 +606,15 @@ def test_progress_is_told(project):
 
     told, encoder = Told(), FakeEncoder()
     build(project.config(), encoder, told)
-    assert list(told.stages) == ["reading", "duplicates", "mining", "same text, other goal", "contrasts", "mixing"]
+    assert list(told.stages) == [
+        "reading",
+        "duplicates",
+        "mining",
+        "same text, other goal",
+        "contrasts",
+        "labels",
+        "mixing",
+    ]
     assert told.steps == told.stages
     assert told.n_new == encoder.n_encoded
 

@@ -13,7 +13,7 @@ import pytest
 from instructvec.errors import ConfigError, FileError
 from instructvec.medi import stages
 from instructvec.medi.build import build
-from instructvec.medi.config import BuildConfig, Choice, FormOptions
+from instructvec.medi.config import BuildConfig, Choice, FormOptions, LabelOptions
 from instructvec.medi.form_rows import Texts, draw_texts, form_rows, goal_entry
 from instructvec.medi.forms import Place, read_forms
 from instructvec.medi.manifest import MixtureRows, manifest_of
@@ -96,6 +96,7 @@ class Project:
             choice=Choice(unlisted=False),
             near_duplicates=0.0,
             forms=FormOptions(**(forms or {})),
+            labels=LabelOptions(groups=0),
         )
         return replace(whole, **changes)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from instructvec.cli.main import SUCCESS, main
-from instructvec.medi.config import FormOptions
+from instructvec.medi.config import FormOptions, LabelOptions
 from instructvec.medi.form_rows import MIN_FORMS
 from instructvec.medi.forms import FORMS, read_forms
 from instructvec.medi.manifest import MixtureRows, manifest_of
@@ -132,6 +132,15 @@ def test_what_the_guide_says_of_forms_is_so():
     assert "10,000 groups come at most" in guide and options.groups == 10_000
     assert "fewer than four forms" in guide and MIN_FORMS == 4
     assert "src/instructvec/medi/forms.toml" in guide and FORMS.is_file()
+
+
+def test_what_the_guide_says_of_labels_is_so():
+    options, guide = LabelOptions(), " ".join(GUIDE.split())
+    assert "2,000 texts of a dataset are looked at" in guide and options.texts == 2000
+    assert "one subject from a cosine of 0.45; 200 groups" in guide
+    assert (options.min_near, options.groups) == (0.45, 200)
+    assert "fewer than 20 gives none" in guide and options.min_groups == 20
+    assert "agreement above 0.6" in guide and options.max_agreement == 0.6
 
 
 def test_the_guides_table_of_keys_is_that_of_entries():

@@ -188,6 +188,10 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         help="texts under the goals form and subject at most, 0 for none (default: 10000)",
     )  # fmt: skip
     rows.add_argument(
+        "--label-groups", type=int, default=200, metavar="N",
+        help="texts of a labelled dataset under its label and the subject at most, 0 for none (default: 200)",
+    )  # fmt: skip
+    rows.add_argument(
         "--forms", nargs="+", type=Path, default=[], metavar="FILE",
         help="TOML files that say which of your datasets hold texts of which form",
     )  # fmt: skip
@@ -327,7 +331,7 @@ def _suites(arguments: argparse.Namespace, folder: Path) -> Iterable[Path]:
 
 
 def _config(arguments: argparse.Namespace) -> BuildConfig:
-    from instructvec.medi.config import BuildConfig, FormOptions, MiningOptions, Mixture
+    from instructvec.medi.config import BuildConfig, FormOptions, LabelOptions, MiningOptions, Mixture
     from instructvec.medi.filters import Filters
 
     return BuildConfig(
@@ -358,6 +362,7 @@ def _config(arguments: argparse.Namespace) -> BuildConfig:
             paraphrases=arguments.paraphrases,
         ),
         forms=FormOptions(groups=arguments.form_groups),
+        labels=LabelOptions(groups=arguments.label_groups),
         form_files=tuple(arguments.forms),
         against=tuple(arguments.against),
         seed=arguments.seed,

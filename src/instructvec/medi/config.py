@@ -115,6 +115,31 @@ class FormOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelOptions(FormOptions):
+    """How the texts of a labelled dataset are contrasted by their label and their subject, by the same rule.
+
+    Attributes:
+        texts: texts of a dataset that are looked at, drawn by the seed; 0 for no such rows.
+        groups: texts of a dataset that give their two rows at most; 0 for no such rows.
+        min_near: from which cosine on texts of two labels have one subject.
+        min_groups: a dataset that gives fewer gives none.
+        max_agreement: of neighbours about the label; above it the label is the subject, and is no contrast to it.
+    """
+
+    texts: int = 2000
+    groups: int = 200
+    min_near: float = 0.45
+    min_groups: int = 20
+    max_agreement: float = 0.6
+
+    def __post_init__(self) -> None:
+        FormOptions.__post_init__(self)
+        _at_least(1, min_groups=self.min_groups)
+        if not self.max_agreement <= 1:
+            raise ConfigError(f"max_agreement is {self.max_agreement}; expected 1 (all agree) or less")
+
+
+@dataclass(frozen=True, slots=True)
 class Mixture:
     """How much of each dataset goes into the mixture, and in which words.
 
@@ -160,6 +185,7 @@ class BuildConfig:
         near_duplicates: similarity of word shingles from which rows are near duplicates; 0 for exact ones only.
         mining: how positives and negatives are found.
         forms: how texts are contrasted by form and subject.
+        labels: how labelled texts are contrasted by label and subject.
         mixture: how much of each, in which words.
         against: evaluation folders and files whose texts must not be in the mixture.
         seed: of every draw.
@@ -179,6 +205,7 @@ class BuildConfig:
     near_duplicates: float = 0.9
     mining: MiningOptions = field(default_factory=MiningOptions)
     forms: FormOptions = field(default_factory=FormOptions)
+    labels: LabelOptions = field(default_factory=LabelOptions)
     mixture: Mixture = field(default_factory=Mixture)
     against: tuple[Path, ...] = ()
     seed: int = 42

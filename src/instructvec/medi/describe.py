@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +19,7 @@ from instructvec.extras import version_of
 from instructvec.medi.choosing import Input
 from instructvec.medi.config import BuildConfig
 from instructvec.medi.form_rows import goal_entry
+from instructvec.medi.label_rows import GOAL
 from instructvec.medi.manifest import FORMAT_VERSION
 from instructvec.medi.problems import Problems
 from instructvec.medi.registry import Dataset, Wordings
@@ -103,10 +104,8 @@ def described(
             instruction the original's training code refuses.
     """
     listed = [_dataset(one, rules, weights.get(one.entry.name, 0.0)) for one in datasets]
-    if forms is not None and forms["groups"]:
-        sources = [one.entry for one in datasets if one.entry.name in forms["datasets"]]
-        listed += [_goal(goal_entry(name, goals, sources), rules) for name in goals]
-        listed.sort(key=lambda one: str(one["name"]))
+    listed += _goals(datasets, contrasts, forms, goals, rules)
+    listed.sort(key=lambda one: str(one["name"]))
     by_rule: Counter[str] = Counter()
     for (_, rule), count in rules.items():
         by_rule[rule] += count
@@ -153,6 +152,23 @@ def _dataset(one: Taken, rules: Counter[tuple[str, str]], weight: float) -> dict
         "weight": round(weight, 8),
         "problems": one.facts["problems"],
     }
+
+
+def _goals(
+    datasets: Sequence[Taken],
+    contrasts: Sequence[Contrasted],
+    forms: Mapping[str, Any] | None,
+    goals: Mapping[str, Wordings],
+    rules: Counter[tuple[str, str]],
+) -> Iterator[dict[str, Any]]:
+    """The goals that have rows, with the rights of the datasets whose texts are in them."""
+    of_forms = set(forms["datasets"]) if forms is not None and forms["groups"] else set()
+    of_labels = {one.a for one in contrasts if one.b == GOAL} - {"form"}
+    for name in goals:
+        used = of_forms | of_labels if name == GOAL else of_forms
+        sources = [one.entry for one in datasets if one.entry.name in used]
+        if sources:
+            yield _goal(goal_entry(name, goals, sources), rules)
 
 
 def _goal(entry: Dataset, rules: Counter[tuple[str, str]]) -> dict[str, Any]:

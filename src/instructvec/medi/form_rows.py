@@ -16,7 +16,7 @@ import numpy as np
 from instructvec.medi.config import FormOptions
 from instructvec.medi.forms import Place
 from instructvec.medi.mine import VectorsOf, word_ids
-from instructvec.medi.mining import Mined, form_subject_triplets
+from instructvec.medi.mining import Contrast, Mined, form_subject_triplets
 from instructvec.medi.mix import finished, generator
 from instructvec.medi.registry import GOALS, Dataset, Permission, Source, Wordings
 from instructvec.medi.triplets import schema
@@ -130,7 +130,6 @@ def form_rows(
         share: of paraphrases.
         seed: of the draws.
     """
-    import pyarrow as pa
 
     n_texts = dict(Counter(given.forms))
     facts: dict[str, Any] = {"forms": n_texts, "left_out": dict(given.left_out), "groups": 0, "datasets": []}
@@ -147,32 +146,58 @@ def form_rows(
         max_far=options.max_far,
         max_far_other=options.max_far_other,
     )
-    n = len(found.a.anchors)
-    both = [
-        finished(goal_entry(name, goals), _table(given, mined, with_labels=labelled), np.arange(n), share, rng)
-        for name, mined, labelled in zip(GOALS, found, (True, False), strict=True)
-    ]
-    table = pa.concat_tables(both).take(np.arange(2 * n).reshape(2, n).T.reshape(-1))
+    entries = (goal_entry("form", goals), goal_entry("subject", goals))
+    table = two_goal_rows(entries, given.texts, given.forms, found, share=share, rng=rng)
     used = np.unique(np.concatenate(found.a[:3]))
     datasets = sorted({given.datasets[at] for at in used})
-    facts |= {"groups": n, "without_triplet": dict(found.a.dropped), "datasets": datasets}
+    facts |= {"groups": len(found.a.anchors), "without_triplet": dict(found.a.dropped), "datasets": datasets}
     return FormRows(table, facts)
 
 
-def _table(given: Texts, mined: Mined, *, with_labels: bool) -> pa.Table:
+def two_goal_rows(
+    entries: tuple[Dataset, Dataset],
+    texts: Sequence[str],
+    labels: Sequence[str],
+    found: Contrast,
+    *,
+    share: float,
+    rng: np.random.Generator,
+) -> pa.Table:
+    """Rows of the mixture of two goals, the two of a group one after the other.
+
+    Args:
+        entries: the dataset of each goal, which says how it is asked for.
+        texts: what the triplets number.
+        labels: of each text under the first goal; under the second there are none.
+        found: the triplets of both.
+        share: of paraphrases.
+        rng: draws the wordings.
+    """
+    import pyarrow as pa
+
+    n = len(found.a.anchors)
+    names = [entry.name for entry in entries]
+    both = [
+        finished(entry, _table(texts, known, mined, names), np.arange(n), share, rng)
+        for entry, known, mined in zip(entries, (labels, None), found, strict=True)
+    ]
+    return pa.concat_tables(both).take(np.arange(2 * n).reshape(2, n).T.reshape(-1))
+
+
+def _table(texts: Sequence[str], labels: Sequence[str] | None, mined: Mined, names: Sequence[str]) -> pa.Table:
     """The columns that ``finished`` takes."""
     import pyarrow as pa
 
     n = len(mined.anchors)
-    texts, forms = pa.array(given.texts, pa.string()), pa.array(given.forms, pa.string())
+    column = pa.array(texts, pa.string())
     return pa.table(
         {
-            "query": texts.take(mined.anchors),
-            "positive": texts.take(mined.positives),
-            "negative": texts.take(mined.negatives),
+            "query": column.take(mined.anchors),
+            "positive": column.take(mined.positives),
+            "negative": column.take(mined.negatives),
             "rule": pa.array(["other_goal"] * n, pa.string()),
-            "group": pa.array([f"{'|'.join(GOALS)}|{at}" for at in range(n)], pa.string()),
-            "label": forms.take(mined.anchors) if with_labels else pa.nulls(n, pa.string()),
+            "group": pa.array([f"{'|'.join(names)}|{at}" for at in range(n)], pa.string()),
+            "label": pa.nulls(n, pa.string()) if labels is None else pa.array(labels).take(mined.anchors),
         }
     )
 

@@ -2,6 +2,7 @@
 
     prepare ──> rows ── duplicates ──> kept rows ─┬─ mine ──> triplets ──┐
                                                   ├─ contrast ──> rows ──┤
+                                                  ├─ labels ────> rows ──┤
                                                   └─ forms ─────> rows ──┴─ mix ──> shards, manifest
 
 Knows the order of the stages and the keys; what they do is in their modules. Every table is kept under a key made
@@ -33,6 +34,8 @@ from instructvec.medi.form_rows import REVISION as FORM_REVISION
 from instructvec.medi.form_rows import draw_texts, form_rows
 from instructvec.medi.formats import write_medi_json
 from instructvec.medi.forms import read_forms
+from instructvec.medi.label_rows import GOAL, label_rows
+from instructvec.medi.label_rows import REVISION as LABEL_REVISION
 from instructvec.medi.mine import mine
 from instructvec.medi.mining import SharedTexts, shared_texts
 from instructvec.medi.mix import WrongInstructions, allocate, finished, generator, weights
@@ -106,7 +109,7 @@ class Stages:
         entries = [replace(one.entry, origin="", folder=None) for one in self.datasets]
         self.job = digest(
             [REVISION, _plain(options), self._contract, self._against]
-            + [FORM_REVISION, self._forms]
+            + [FORM_REVISION, LABEL_REVISION, self._forms]
             + [[_plain(asdict(entry)), one.rows_key] for entry, one in zip(entries, self.datasets, strict=True)]
             + [[one["name"], one["reasons"]] for one in self.left_out]
         )
@@ -127,7 +130,8 @@ class Stages:
             self._prepare()
             self._leave_out_duplicates()
             self._mine()
-            return self._mix(self._contrast(), self._contrast_forms(), writer)
+            contrasts = [*self._contrast(), *self._contrast_labels()]
+            return self._mix(contrasts, self._contrast_forms(), writer)
         except BaseException:
             shutil.rmtree(writer.folder, ignore_errors=True)
             raise
@@ -289,7 +293,38 @@ class Stages:
     def _share(self) -> float:
         return self.config.mixture.paraphrases
 
-    # Stage 5: same text, form or subject.
+    # Stage 5: same text, label or subject.
+
+    def _contrast_labels(self) -> list[Contrasted]:
+        """The rows of each labelled dataset; none where none are asked for."""
+        options = self.config.labels
+        if not (options.texts and options.groups):
+            return []
+        labelled = [one for one in self.datasets if one.n_triplets and one.mined["rule"] in ("labelled", "class")]
+        if labelled:
+            self._progress.stage("labels", len(labelled))
+        found = []
+        for one in labelled:
+            made = self._label_rows(one)
+            if made.table.num_rows:
+                facts = {**made.facts, "shared": made.facts["texts"]}
+                found.append(Contrasted(one.entry.name, GOAL, made.table, facts))
+            self._progress.step(one.entry.name)
+        return found
+
+    def _label_rows(self, one: Taken) -> Kept:
+        """The rows of a labelled dataset, kept on disk."""
+        options, seed, share = self.config.labels, self.config.seed, self._share
+        goals = self._forms.goals
+        what = [one.rows_key, *self._which_rows(one), one.entry.query, goals[GOAL], _plain(asdict(options))]
+        key = digest([REVISION, LABEL_REVISION, what, seed, share, self._contract])
+        known = self.work.load("labels", one.entry.name, key)
+        if known is not None:
+            return known
+        made = label_rows(one.entry, self._rows(one), self._vectors, goals, options, share=share, seed=seed)
+        return self.work.save("labels", one.entry.name, key, made.table, made.facts)
+
+    # Stage 6: same text, form or subject.
 
     def _contrast_forms(self) -> Kept | None:
         """The rows of texts of many forms; ``None`` where none are asked for."""
@@ -315,7 +350,7 @@ class Stages:
             self._progress.step(name)
         return known
 
-    # Stage 6: the mixture.
+    # Stage 7: the mixture.
 
     def _mix(self, contrasts: Sequence[Contrasted], forms: Kept | None, writer: MixtureWriter) -> dict[str, Any]:
         counts = allocate({one.entry.name: one.n_triplets for one in self.datasets}, self.config.mixture)

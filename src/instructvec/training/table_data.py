@@ -16,7 +16,7 @@ from typing import Any
 from instructvec.corpus.files import explained, writing
 from instructvec.errors import FileError, OutputExists
 from instructvec.medi.build import build
-from instructvec.medi.config import BuildConfig, Choice, FormOptions, MiningOptions, Mixture
+from instructvec.medi.config import BuildConfig, Choice, FormOptions, LabelOptions, MiningOptions, Mixture
 from instructvec.medi.filters import Filters
 from instructvec.medi.stages import Progress
 from instructvec.training.columns import Columns, LabelColumns
@@ -91,6 +91,7 @@ def mine(folder: Path, encoder: Encoder, seed: int, progress: Progress | None = 
         near_duplicates=0,
         mining=_ALL_LABELS,
         forms=FormOptions(texts=0),
+        labels=LabelOptions(texts=0),
         mixture=Mixture(paraphrases=0),
         seed=seed,
         strict=True,
