@@ -137,8 +137,8 @@ def test_what_the_guide_says_of_forms_is_so():
 def test_what_the_guide_says_of_labels_is_so():
     options, guide = LabelOptions(), " ".join(GUIDE.split())
     assert "2,000 texts of a dataset are looked at" in guide and options.texts == 2000
-    assert "one subject from a cosine of 0.45; 200 groups" in guide
-    assert (options.min_near, options.groups) == (0.45, 200)
+    assert "one subject from a cosine of 0.45; 400 groups" in guide
+    assert (options.min_near, options.groups) == (0.45, 400)
     assert "fewer than 20 gives none" in guide and options.min_groups == 20
     assert "agreement above 0.6" in guide and options.max_agreement == 0.6
 

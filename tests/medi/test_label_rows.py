@@ -278,4 +278,4 @@ def test_options_out_of_range_are_refused(options, message):
 
 def test_options_are_in_the_manifest(done):
     _, manifest = done
-    assert manifest["options"]["labels"]["groups"] == 200
+    assert manifest["options"]["labels"]["groups"] == 400

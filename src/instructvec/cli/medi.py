@@ -188,8 +188,8 @@ def _add_rows(parser: argparse.ArgumentParser) -> None:
         help="texts under the goals form and subject at most, 0 for none (default: 10000)",
     )  # fmt: skip
     rows.add_argument(
-        "--label-groups", type=int, default=200, metavar="N",
-        help="texts of a labelled dataset under its label and the subject at most, 0 for none (default: 200)",
+        "--label-groups", type=int, default=400, metavar="N",
+        help="texts of a labelled dataset under its label and the subject at most, 0 for none (default: 400)",
     )  # fmt: skip
     rows.add_argument(
         "--forms", nargs="+", type=Path, default=[], metavar="FILE",

@@ -127,7 +127,7 @@ class LabelOptions(FormOptions):
     """
 
     texts: int = 2000
-    groups: int = 200
+    groups: int = 400
     min_near: float = 0.45
     min_groups: int = 20
     max_agreement: float = 0.6
