@@ -120,12 +120,24 @@ def test_labelled_texts_come_in_groups_that_only_the_goal_tells_apart(done):
         assert (label.label, subject.label) == (mood_of[0], None)
         assert mood_of[0] == mood_of[1] != mood_of[2]
         assert {row.rule for row in (label, subject)} == {"other_goal"}
-        assert label.query.instruction == label.positive.instruction == label.negative.instruction
-        assert subject.query.instruction in GOALS["subject"].all
-        assert label.query.instruction not in GOALS["subject"].all
+        for row in (label, subject):
+            assert row.query.instruction == row.positive.instruction == row.negative.instruction
+        assert subject.query.instruction in ("", *GOALS["subject"].all)
+        assert label.query.instruction not in ("", *GOALS["subject"].all)
     same = [SUBJECT[label.query.text] == SUBJECT[label.negative.text] for label, _ in of(groups, "moods")]
     other = [SUBJECT[label.query.text] != SUBJECT[label.positive.text] for label, _ in of(groups, "moods")]
     assert np.mean(same) > 0.9 and np.mean(other) > 0.9
+
+
+def test_a_quarter_of_the_subjects_rows_has_no_instruction(done):
+    project, _ = done
+    said = [subject.query.instruction for _, subject in project.groups().values()]
+    assert said.count("") / len(said) == pytest.approx(0.25, abs=0.1)
+    by_mood = [(text, mood) for text, mood, _ in notes()]
+    for share, expected in ((0.0, {GOALS["subject"].instruction}), (1.0, {""})):
+        rows = made(by_mood, uninstructed=share).table.to_pylist()
+        assert {row["negative_instruction"] for row in rows[1::2]} == expected
+        assert {row["negative_instruction"] for row in rows[::2]} == {LABELLED.instruction}
 
 
 def of(groups, dataset):
@@ -269,6 +281,7 @@ def test_the_facts_say_why_there_are_none():
         ({"min_groups": 0}, "min_groups is 0; expected 1 or more"),
         ({"max_agreement": 1.5}, "max_agreement is 1.5; expected 1"),
         ({"max_agreement": float("nan")}, "max_agreement is nan"),
+        ({"uninstructed": 2}, "uninstructed is 2; expected a share from 0 to 1"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -124,6 +124,8 @@ class LabelOptions(FormOptions):
         min_near: from which cosine on texts of two labels have one subject.
         min_groups: a dataset that gives fewer gives none.
         max_agreement: of neighbours about the label; above it the label is the subject, and is no contrast to it.
+        uninstructed: share of the subject's rows without any instruction: where nothing is asked for, texts are
+            near by their subject.
     """
 
     texts: int = 2000
@@ -131,12 +133,15 @@ class LabelOptions(FormOptions):
     min_near: float = 0.45
     min_groups: int = 20
     max_agreement: float = 0.6
+    uninstructed: float = 0.25
 
     def __post_init__(self) -> None:
         FormOptions.__post_init__(self)
         _at_least(1, min_groups=self.min_groups)
         if not self.max_agreement <= 1:
             raise ConfigError(f"max_agreement is {self.max_agreement}; expected 1 (all agree) or less")
+        if not 0 <= self.uninstructed <= 1:
+            raise ConfigError(f"uninstructed is {self.uninstructed}; expected a share from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,21 @@ def label_rows(
     if n < options.min_groups:
         return LabelRows(nothing, {**facts, "without_triplet": {**found.a.dropped, TOO_FEW: n}})
     table = two_goal_rows((entry, goal_entry(GOAL, goals)), texts, labels, found, share=share, rng=rng)
+    table = _uninstructed(table, options.uninstructed, rng)
     return LabelRows(table, {**facts, "groups": n, "without_triplet": dict(found.a.dropped)})
+
+
+def _uninstructed(table: pa.Table, share: float, rng: np.random.Generator) -> pa.Table:
+    """The rows, a share of the subject's without any instruction."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_subject = np.arange(table.num_rows) % 2 == 1
+    chosen = pa.array(is_subject & (rng.random(table.num_rows) < share))
+    for name in ("query_instruction", "positive_instruction", "negative_instruction"):
+        own = pc.if_else(chosen, pa.scalar("", pa.string()), table.column(name).combine_chunks())
+        table = table.set_column(table.column_names.index(name), table.schema.field(name), own)
+    return table
 
 
 def draw_labelled(
