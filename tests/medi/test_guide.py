@@ -140,7 +140,7 @@ def test_what_the_guide_says_of_labels_is_so():
     assert "one subject from a cosine of 0.45; 400 groups" in guide
     assert (options.min_near, options.groups) == (0.45, 400)
     assert "fewer than 20 gives none" in guide and options.min_groups == 20
-    assert "agreement above 0.6" in guide and options.max_agreement == 0.6
+    assert "agreement above 0.75" in guide and options.max_agreement == 0.75
     assert "of which a quarter has no instruction at all" in guide and options.uninstructed == 0.25
 
 

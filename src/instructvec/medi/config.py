@@ -132,7 +132,7 @@ class LabelOptions(FormOptions):
     groups: int = 400
     min_near: float = 0.45
     min_groups: int = 20
-    max_agreement: float = 0.6
+    max_agreement: float = 0.75
     uninstructed: float = 0.25
 
     def __post_init__(self) -> None:
