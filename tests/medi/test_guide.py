@@ -141,7 +141,9 @@ def test_what_the_guide_says_of_labels_is_so():
     assert (options.min_near, options.groups) == (0.45, 400)
     assert "fewer than 20 gives none" in guide and options.min_groups == 20
     assert "agreement above 0.75" in guide and options.max_agreement == 0.75
-    assert "of which a quarter has no instruction at all" in guide and options.uninstructed == 0.25
+    assert "A quarter of `subject`'s have no instruction at all, and a quarter that of another dataset" in guide
+    assert options.uninstructed == options.other_purposes == 0.25
+    assert "400 texts of each dataset come once more" in guide and options.neighbours == 400
 
 
 def test_the_guides_table_of_keys_is_that_of_entries():

@@ -19,7 +19,7 @@ from instructvec.medi.registry import Dataset, Source
 from instructvec.medi.vectors import TextVectors
 from instructvec.training.mixture import open_mixture
 from tests.evaluation.fake import FakeEncoder
-from tests.medi.small import csv_content, entry, task_content
+from tests.medi.small import csv_content, entry, json_lines, questions, task_content
 
 SUBJECTS = {
     "food": "soup bread oven spoon flour salt",
@@ -45,6 +45,13 @@ def notes():
 
 MOOD = {text: mood for text, mood, _ in notes()}
 SUBJECT = {text: subject for text, _, subject in notes()}
+OTHER_PURPOSES = (
+    "Represent the text for finding its answer: ",
+    "finding its answer: ",
+    "I want vectors for finding its answer: ",
+    "Represent the answer for retrieval: ",
+    "a answer: ",
+)
 ENTRIES = (
     entry(
         "moods", "label", "moods.csv", objective="telling its mood", columns={"text": "t", "label": "l"},
@@ -52,6 +59,10 @@ ENTRIES = (
     ),
     entry("desks", "label", "desks.csv", objective="sorting by desk", columns={"text": "t", "label": "l"}),
     entry("task0009_moods", "superni", "task0009_moods.json", objective="telling the mood"),
+    entry(
+        "faq", "pair", "faq.jsonl", objective="finding its answer", document="answer",
+        columns={"query": "q", "positive": "a"},
+    ),
 )  # fmt: skip
 
 
@@ -66,6 +77,7 @@ class Project:
         desks = [(f"memo {text}", subject) for text, _, subject in notes()]
         (folder / "moods.csv").write_text(csv_content([("t", "l"), *moods]))
         (folder / "desks.csv").write_text(csv_content([("t", "l"), *desks]))
+        (folder / "faq.jsonl").write_text(json_lines({"q": q, "a": a} for q, a in questions()))
         tasks = [(f"{text} today", mood) for text, mood in moods]
         (folder / "task0009_moods.json").write_text(task_content(tasks))
 
@@ -122,22 +134,75 @@ def test_labelled_texts_come_in_groups_that_only_the_goal_tells_apart(done):
         assert {row.rule for row in (label, subject)} == {"other_goal"}
         for row in (label, subject):
             assert row.query.instruction == row.positive.instruction == row.negative.instruction
-        assert subject.query.instruction in ("", *GOALS["subject"].all)
+        assert subject.query.instruction in ("", *GOALS["subject"].all, *OTHER_PURPOSES)
         assert label.query.instruction not in ("", *GOALS["subject"].all)
     same = [SUBJECT[label.query.text] == SUBJECT[label.negative.text] for label, _ in of(groups, "moods")]
     other = [SUBJECT[label.query.text] != SUBJECT[label.positive.text] for label, _ in of(groups, "moods")]
     assert np.mean(same) > 0.9 and np.mean(other) > 0.9
 
 
-def test_a_quarter_of_the_subjects_rows_has_no_instruction(done):
+def test_a_quarter_of_the_subjects_rows_has_no_instruction_and_a_quarter_one_of_another_purpose(done):
     project, _ = done
-    said = [subject.query.instruction for _, subject in project.groups().values()]
-    assert said.count("") / len(said) == pytest.approx(0.25, abs=0.1)
+    said = Counter(subject.query.instruction for _, subject in project.groups().values())
+    assert said[""] / said.total() == pytest.approx(0.25, abs=0.1)
+    assert sum(said[one] for one in OTHER_PURPOSES) / said.total() == pytest.approx(0.25, abs=0.1)
+    assert all(said[one] for one in OTHER_PURPOSES)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"uninstructed": 0, "other_purposes": 0}, {GOALS["subject"].instruction}),
+        ({"uninstructed": 1, "other_purposes": 0}, {""}),
+        ({"uninstructed": 0, "other_purposes": 1}, {"a", "b"}),
+        ({"uninstructed": 0.5, "other_purposes": 0.5}, {"a", "b", ""}),
+    ],
+)
+def test_only_the_subjects_rows_are_otherwise_instructed(options, expected):
     by_mood = [(text, mood) for text, mood, _ in notes()]
-    for share, expected in ((0.0, {GOALS["subject"].instruction}), (1.0, {""})):
-        rows = made(by_mood, uninstructed=share).table.to_pylist()
-        assert {row["negative_instruction"] for row in rows[1::2]} == expected
-        assert {row["negative_instruction"] for row in rows[::2]} == {LABELLED.instruction}
+    found = made(by_mood, purposes=["a", "b"], **options)
+    rows, alone = found.groups.to_pylist(), found.alone.to_pylist()
+    assert len(rows) > 100 and len(alone) > 100
+    assert {row["negative_instruction"] for row in rows[1::2]} == expected
+    assert {row["negative_instruction"] for row in rows[::2]} == {LABELLED.instruction}
+    assert {row["query_instruction"] for row in alone} == expected
+    assert {row["negative_instruction"] for row in alone} == {None}
+    for row in rows + alone:
+        assert row["query_instruction"] == row["positive_instruction"]
+
+
+def test_without_other_purposes_there_are_only_the_subjects_wordings():
+    found = made([(text, mood) for text, mood, _ in notes()], uninstructed=0, other_purposes=1)
+    assert {row["query_instruction"] for row in found.groups.to_pylist()[1::2]} == {GOALS["subject"].instruction}
+
+
+def test_texts_come_with_their_nearest_alone_too(done):
+    project, manifest = done
+    rows = [row for row in MixtureRows(manifest_of(project.out)) if row.dataset == "subject" and not row.group]
+    assert len(rows) > 100
+    for row in rows:
+        assert (row.kind, row.rule, row.label, row.negative) == ("label", "mined", None, None)
+        assert row.query.text != row.positive.text
+        assert row.query.instruction == row.positive.instruction
+    same = [
+        SUBJECT[row.query.text.removesuffix(" today")] == SUBJECT[row.positive.text.removesuffix(" today")]
+        for row in rows
+    ]
+    assert np.mean(same) > 0.9
+    facts = next(one for one in manifest["datasets"] if one["name"] == "subject")
+    assert facts["rules"]["mined"] == len(rows) and facts["weight"] > 0
+    assert sum(one["weight"] for one in manifest["datasets"]) == pytest.approx(1)
+
+
+def test_so_many_of_them_at_most():
+    by_mood = [(text, mood) for text, mood, _ in notes()]
+    assert made(by_mood, neighbours=7).alone.num_rows == made(by_mood, neighbours=7).facts["alone"] == 7
+    assert made(by_mood, neighbours=0).alone.num_rows == 0
+    assert made(by_mood, min_near=1.0).alone.num_rows == 0
+    assert (
+        made([("one text and no other", "calm"), ("another text of it", "angry")], min_near=1.0).alone.num_rows
+        == 0
+    )
 
 
 def of(groups, dataset):
@@ -158,8 +223,8 @@ def test_the_manifest_counts_them_and_says_where_they_are_from(done):
         {"a": name, "b": "subject", "shared": 144, "rows": 2 * count} for name, count in n.items()
     ]
     facts = {one["name"]: one for one in manifest["datasets"]}
-    assert list(facts) == ["desks", "moods", "subject", "task0009_moods"]
-    assert facts["subject"]["rules"] == facts["subject"]["available"] == {"other_goal": len(groups)}
+    assert list(facts) == ["desks", "faq", "moods", "subject", "task0009_moods"]
+    assert facts["subject"]["rules"] == facts["subject"]["available"] == {"other_goal": len(groups), "mined": 288}
     assert facts["subject"]["licence"] == "several: CC BY-NC 4.0; MIT"
     assert (facts["subject"]["redistribution"], facts["subject"]["commercial"]) == ("yes", "no")
     assert facts["subject"]["note"] == "Texts of moods, task0009_moods."
@@ -184,12 +249,20 @@ def test_the_seed_decides_which(project):
     assert project.groups() != first
 
 
-@pytest.mark.parametrize("labels", [{"texts": 0}, {"groups": 0}, {"min_groups": 1000}, {"max_agreement": -1.0}])
+@pytest.mark.parametrize("labels", [{"texts": 0}, {"groups": 0}, {"max_agreement": -1.0}])
 def test_they_can_be_left_out(project, labels):
     manifest = project.built(labels=labels)
     assert manifest["contrasts"] == []
     assert project.groups() == {}
     assert "subject" not in {one["name"] for one in manifest["datasets"]}
+
+
+def test_of_too_few_groups_the_subjects_rows_alone_are_left(project):
+    manifest = project.built(labels={"min_groups": 1000})
+    assert manifest["contrasts"] == []
+    facts = {one["name"]: one for one in manifest["datasets"]}
+    assert facts["subject"]["rules"] == {"mined": 288}
+    assert facts["subject"]["note"] == "Texts of moods, task0009_moods."
 
 
 @pytest.mark.parametrize(
@@ -230,9 +303,9 @@ def table(pairs):
     return pa.table({"first": pa.array(texts, pa.string()), "second": pa.array(labels, pa.string())})
 
 
-def made(pairs, **options):
+def made(pairs, *, purposes=(), **options):
     given = table(pairs), TextVectors(FakeEncoder()), GOALS, LabelOptions(**options)
-    return label_rows(LABELLED, *given, share=0.0, seed=1)
+    return label_rows(LABELLED, *given, purposes=purposes, share=0.0, seed=1)
 
 
 def test_texts_of_two_labels_of_no_fitting_length_and_once_more_are_left_out():
@@ -263,15 +336,18 @@ def test_so_many_texts_at_most_drawn_by_the_seed():
 def test_the_facts_say_why_there_are_none():
     by_subject = [(text, subject) for text, _, subject in notes()]
     found = made(by_subject)
-    assert found.table.num_rows == 0 and found.facts["without_triplet"] == {IS_SUBJECT: 144}
+    assert found.groups.num_rows == found.alone.num_rows == 0 and found.facts["without_triplet"] == {
+        IS_SUBJECT: 144
+    }
     assert found.facts["agreement"] > 0.75
     by_mood = [(text, mood) for text, mood, _ in notes()]
     few = made(by_mood, min_groups=145)
-    assert few.table.num_rows == 0 and few.facts["without_triplet"][TOO_FEW] > 20
+    assert few.groups.num_rows == 0 and few.facts["without_triplet"][TOO_FEW] > 20
     assert few.facts["groups"] == 0
-    assert made([]).facts == {"texts": 0, "agreement": 1.0, "groups": 0, "without_triplet": {IS_SUBJECT: 0}}
+    nothing = {"texts": 0, "agreement": 1.0, "groups": 0, "alone": 0, "without_triplet": {IS_SUBJECT: 0}}
+    assert made([]).facts == nothing
     enough = made(by_mood)
-    assert enough.table.num_rows == 2 * enough.facts["groups"] == 2 * few.facts["without_triplet"][TOO_FEW]
+    assert enough.groups.num_rows == 2 * enough.facts["groups"] == 2 * few.facts["without_triplet"][TOO_FEW]
 
 
 @pytest.mark.parametrize(
@@ -282,6 +358,9 @@ def test_the_facts_say_why_there_are_none():
         ({"max_agreement": 1.5}, "max_agreement is 1.5; expected 1"),
         ({"max_agreement": float("nan")}, "max_agreement is nan"),
         ({"uninstructed": 2}, "uninstructed is 2; expected a share from 0 to 1"),
+        ({"other_purposes": -1}, "other_purposes is -1; expected a share from 0 to 1"),
+        ({"other_purposes": 0.8}, "uninstructed and other_purposes are 0.25 and 0.8; expected shares of the same"),
+        ({"neighbours": -1}, "neighbours is -1; expected 0 or more"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -126,6 +126,10 @@ class LabelOptions(FormOptions):
         max_agreement: of neighbours about the label; above it the label is the subject, and is no contrast to it.
         uninstructed: share of the subject's rows without any instruction: where nothing is asked for, texts are
             near by their subject.
+        other_purposes: share of the subject's rows under an instruction of some other dataset, whose two sides
+            match by what they say: what texts are near by there, too.
+        neighbours: texts of a dataset that give, without a group, a row of the subject with their nearest text; 0
+            for no such rows.
     """
 
     texts: int = 2000
@@ -134,14 +138,23 @@ class LabelOptions(FormOptions):
     min_groups: int = 20
     max_agreement: float = 0.75
     uninstructed: float = 0.25
+    other_purposes: float = 0.25
+    neighbours: int = 400
 
     def __post_init__(self) -> None:
         FormOptions.__post_init__(self)
         _at_least(1, min_groups=self.min_groups)
+        _at_least(0, neighbours=self.neighbours)
         if not self.max_agreement <= 1:
             raise ConfigError(f"max_agreement is {self.max_agreement}; expected 1 (all agree) or less")
-        if not 0 <= self.uninstructed <= 1:
-            raise ConfigError(f"uninstructed is {self.uninstructed}; expected a share from 0 to 1")
+        for name in ("uninstructed", "other_purposes"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; expected a share from 0 to 1")
+        if self.uninstructed + self.other_purposes > 1:
+            raise ConfigError(
+                f"uninstructed and other_purposes are {self.uninstructed} and {self.other_purposes}; expected "
+                "shares of the same rows, 1 together at most"
+            )
 
 
 @dataclass(frozen=True, slots=True)

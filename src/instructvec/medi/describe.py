@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,6 +73,7 @@ def described(
     contrasts: Sequence[Contrasted],
     left_out: Sequence[Mapping[str, Any]],
     *,
+    alone: Sequence[str] = (),
     forms: Mapping[str, Any] | None,
     goals: Mapping[str, Wordings],
     job: str,
@@ -91,6 +92,7 @@ def described(
         datasets: what took part.
         contrasts: what pairs of them gave.
         left_out: datasets that could not take part, as :func:`left_out` has them.
+        alone: datasets whose texts are in rows of the subject that stand in no contrast.
         forms: what is known of the rows of forms and subjects; ``None`` where none were asked for.
         goals: form and subject, how each is asked for.
         job: what tells whether another build would be the same.
@@ -104,7 +106,8 @@ def described(
             instruction the original's training code refuses.
     """
     listed = [_dataset(one, rules, weights.get(one.entry.name, 0.0)) for one in datasets]
-    listed += _goals(datasets, contrasts, forms, goals, rules)
+    of_labels = {one.a for one in contrasts if one.b == GOAL} | set(alone)
+    listed += _goals(datasets, of_labels, forms, goals, rules, weights.get(GOAL, 0.0))
     listed.sort(key=lambda one: str(one["name"]))
     by_rule: Counter[str] = Counter()
     for (_, rule), count in rules.items():
@@ -156,26 +159,26 @@ def _dataset(one: Taken, rules: Counter[tuple[str, str]], weight: float) -> dict
 
 def _goals(
     datasets: Sequence[Taken],
-    contrasts: Sequence[Contrasted],
+    of_labels: Set[str],
     forms: Mapping[str, Any] | None,
     goals: Mapping[str, Wordings],
     rules: Counter[tuple[str, str]],
+    weight: float,
 ) -> Iterator[dict[str, Any]]:
     """The goals that have rows, with the rights of the datasets whose texts are in them."""
     of_forms = set(forms["datasets"]) if forms is not None and forms["groups"] else set()
-    of_labels = {one.a for one in contrasts if one.b == GOAL} - {"form"}
     for name in goals:
         used = of_forms | of_labels if name == GOAL else of_forms
         sources = [one.entry for one in datasets if one.entry.name in used]
         if sources:
-            yield _goal(goal_entry(name, goals, sources), rules)
+            yield _goal(goal_entry(name, goals, sources), rules, weight if name == GOAL else 0.0)
 
 
-def _goal(entry: Dataset, rules: Counter[tuple[str, str]]) -> dict[str, Any]:
+def _goal(entry: Dataset, rules: Counter[tuple[str, str]], weight: float) -> dict[str, Any]:
     """A goal's rows as a dataset's: what they are made of is read and counted where it is from."""
     own = _counted(entry, rules)
     nothing = {"files": [], "read": 0, "dropped": {}, "rows": 0, "available": dict(own["rules"]), "mining": {}}
-    return {**_stated(entry), **nothing, **own, "weight": 0.0, "problems": []}
+    return {**_stated(entry), **nothing, **own, "weight": round(weight, 8), "problems": []}
 
 
 def _counted(entry: Dataset, rules: Counter[tuple[str, str]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -130,8 +130,9 @@ class Stages:
             self._prepare()
             self._leave_out_duplicates()
             self._mine()
-            contrasts = [*self._contrast(), *self._contrast_labels()]
-            return self._mix(contrasts, self._contrast_forms(), writer)
+            contrasts = self._contrast()
+            of_labels, alone = self._contrast_labels()
+            return self._mix([*contrasts, *of_labels], alone, self._contrast_forms(), writer)
         except BaseException:
             shutil.rmtree(writer.folder, ignore_errors=True)
             raise
@@ -295,34 +296,51 @@ class Stages:
 
     # Stage 5: same text, label or subject.
 
-    def _contrast_labels(self) -> list[Contrasted]:
-        """The rows of each labelled dataset; none where none are asked for."""
+    def _contrast_labels(self) -> tuple[list[Contrasted], dict[str, pa.Table]]:
+        """The groups of each labelled dataset, and its rows of the subject alone, as far as they are asked for."""
         options = self.config.labels
+        found: list[Contrasted] = []
+        alone: dict[str, pa.Table] = {}
         if not (options.texts and options.groups):
-            return []
+            return found, alone
         labelled = [one for one in self.datasets if one.n_triplets and one.mined["rule"] in ("labelled", "class")]
         if labelled:
             self._progress.stage("labels", len(labelled))
-        found = []
         for one in labelled:
             made = self._label_rows(one)
-            if made.table.num_rows:
-                facts = {**made.facts, "shared": made.facts["texts"]}
-                found.append(Contrasted(one.entry.name, GOAL, made.table, facts))
-            self._progress.step(one.entry.name)
-        return found
+            name, n = one.entry.name, 2 * made.facts["groups"]
+            groups, rest = made.table.slice(0, n), made.table.slice(n)
+            if groups.num_rows:
+                found.append(Contrasted(name, GOAL, groups, {**made.facts, "shared": made.facts["texts"]}))
+            if rest.num_rows:
+                alone[name] = rest
+            self._progress.step(name)
+        return found, alone
 
     def _label_rows(self, one: Taken) -> Kept:
-        """The rows of a labelled dataset, kept on disk."""
+        """The rows of a labelled dataset, groups first, kept on disk."""
+        import pyarrow as pa
+
         options, seed, share = self.config.labels, self.config.seed, self._share
-        goals = self._forms.goals
-        what = [one.rows_key, *self._which_rows(one), one.entry.query, goals[GOAL], _plain(asdict(options))]
+        goals, purposes = self._forms.goals, self._purposes
+        what = [one.rows_key, *self._which_rows(one), one.entry.query, _plain(asdict(options))]
+        what += [goals[GOAL], purposes]
         key = digest([REVISION, LABEL_REVISION, what, seed, share, self._contract])
         known = self.work.load("labels", one.entry.name, key)
         if known is not None:
             return known
-        made = label_rows(one.entry, self._rows(one), self._vectors, goals, options, share=share, seed=seed)
-        return self.work.save("labels", one.entry.name, key, made.table, made.facts)
+        made = label_rows(
+            one.entry, self._rows(one), self._vectors, goals, options, purposes=purposes, share=share, seed=seed
+        )
+        return self.work.save(
+            "labels", one.entry.name, key, pa.concat_tables([made.groups, made.alone]), made.facts
+        )
+
+    @cached_property
+    def _purposes(self) -> list[str]:
+        """Instructions under which texts match by what they say: those of the datasets of two different sides."""
+        entries = [one.entry for one in self.datasets if not one.entry.symmetric]
+        return sorted({said for entry in entries for side in (entry.query, entry.document) for said in side.all})
 
     # Stage 6: same text, form or subject.
 
@@ -352,9 +370,16 @@ class Stages:
 
     # Stage 7: the mixture.
 
-    def _mix(self, contrasts: Sequence[Contrasted], forms: Kept | None, writer: MixtureWriter) -> dict[str, Any]:
+    def _mix(
+        self,
+        contrasts: Sequence[Contrasted],
+        alone: Mapping[str, pa.Table],
+        forms: Kept | None,
+        writer: MixtureWriter,
+    ) -> dict[str, Any]:
         counts = allocate({one.entry.name: one.n_triplets for one in self.datasets}, self.config.mixture)
-        weight_of = weights(counts, self.config.mixture)
+        n_alone = sum(table.num_rows for table in alone.values())
+        weight_of = weights({**counts, GOAL: n_alone}, self.config.mixture)
         wrong = WrongInstructions([one.entry for one in self.datasets], self._vectors)
         rules: Counter[tuple[str, str]] = Counter()
 
@@ -372,6 +397,8 @@ class Stages:
             contrasts = [*contrasts, Contrasted("form", "subject", forms.table, facts)]
         for pair in contrasts:
             add(pair.table)
+        for table in alone.values():
+            add(table)
         writer.finish()
         check = self._check(writer)
         self._progress.step("check")
@@ -388,6 +415,7 @@ class Stages:
             self.datasets,
             contrasts,
             self.left_out,
+            alone=list(alone),
             forms=None if forms is None else {**forms.facts, "absent": self._forms.absent},
             goals=self._forms.goals,
             job=self.job,
