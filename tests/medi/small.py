@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from itertools import product
 
-from instructvec.medi.config import BuildConfig, Choice, MiningOptions, Mixture
+from instructvec.medi.config import BuildConfig, Choice, LabelOptions, MiningOptions, Mixture
 
 TOPICS = {"food": ["soup", "bread", "cook", "plate"], "stay": ["room", "bed", "lift", "towel"]}
 MOODS = {"glad": ["lovely", "warm", "kind", "fresh"], "cross": ["dirty", "rude", "stale", "broken"]}
@@ -145,7 +145,7 @@ class Project:
         (self.data / "clicks.jsonl").write_text(json_lines(clicks))
 
     def config(self, *, mining=None, mixture=None, choice=None, **changes):
-        """What is asked for, by default all six datasets with every rule."""
+        """What is asked for, by default all six datasets with every rule but contrasts of form, label and subject."""
         whole = BuildConfig(
             out=self.out,
             data=(self.data,),
@@ -153,11 +153,12 @@ class Project:
             bundled=False,
             choice=Choice(**{"unlisted": False, **(choice or {})}),
             mining=MiningOptions(**{"wrong_instruction": 0.2, **(mining or {})}),
+            labels=LabelOptions(groups=0),
             mixture=Mixture(**(mixture or {})),
         )
         return replace(whole, **changes)
 
     def arguments(self, *more):
         """The same for the command."""
-        places = ["--data", self.data, "--registry", self.registry, "--out", self.out]
+        places = ["--data", self.data, "--registry", self.registry, "--out", self.out, "--label-groups", 0]
         return ["medi", "build", *map(str, places), "--own", *map(str, more)]

@@ -16,6 +16,7 @@ import pytest
 from instructvec.errors import ConfigError, EngineError, FileError, InputError, OutputError, OutputExists
 from instructvec.medi import stages
 from instructvec.medi.build import build
+from instructvec.medi.config import LabelOptions
 from instructvec.medi.formats import read_medi_json
 from instructvec.medi.manifest import MixtureRows, manifest_of
 from instructvec.medi.registry import read_registry
@@ -605,7 +606,7 @@ def test_progress_is_told(project):
             self.n_new += 0 if known else len(texts)
 
     told, encoder = Told(), FakeEncoder()
-    build(project.config(), encoder, told)
+    build(project.config(labels=LabelOptions()), encoder, told)
     assert list(told.stages) == [
         "reading",
         "duplicates",
