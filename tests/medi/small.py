@@ -145,7 +145,7 @@ class Project:
         (self.data / "clicks.jsonl").write_text(json_lines(clicks))
 
     def config(self, *, mining=None, mixture=None, choice=None, **changes):
-        """What is asked for, by default all six datasets with every rule but contrasts of form, label and subject."""
+        """What is asked for, by default all six datasets with every rule but contrasts of label and subject."""
         whole = BuildConfig(
             out=self.out,
             data=(self.data,),
