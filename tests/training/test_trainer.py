@@ -384,6 +384,18 @@ def test_result_is_the_mean_with_other_runs_results(unbroken, tiny_start, tmp_pa
     assert str(tmp_path) not in card
 
 
+def test_a_result_of_another_trainer_is_averaged_too(tiny_start, tmp_path):
+    """One without our manifest: what it was trained on is not known, and only our own is told."""
+    plain = tiny_recipe(tiny_start)
+    alone = train(plain, tmp_path / "alone", mixture=mixture())
+    other = shutil.copytree(alone.model, tmp_path / "other")
+    (other / "instructvec.json").unlink()
+    with_other = replace(plain, result=ResultOptions(average_with=(str(other),)))
+    both = train(with_other, tmp_path / "both", mixture=mixture())
+    manifests = [json.loads((trained.model / "instructvec.json").read_text()) for trained in (alone, both)]
+    assert manifests[0]["trained_on"] == manifests[1]["trained_on"] != []
+
+
 def test_other_runs_results_that_do_not_fit_are_refused_at_once(tiny_start, tiny_start_t5, tmp_path):
     for wrong, message in (
         (tiny_start_t5, "is built, joined or pooled in another way"),
