@@ -19,6 +19,7 @@ import run
 
 from instructvec import Embedder
 from instructvec.cli.progress import TextBar
+from instructvec.engines.export import export
 from instructvec.errors import EvaluationIncomplete
 from instructvec.evaluation.cells import Resampling
 from instructvec.evaluation.results import results as results_of
@@ -74,11 +75,13 @@ def evaluated(job: Job, model: Path, arguments: argparse.Namespace) -> dict[str,
     tasks = tuple(name for name in arguments.tasks if name in {task.name for task in suite.tasks})
     decisive = {
         "digest": job.digest, "suite": suite.name, "half": HALF, "kinds": arguments.kinds, "tasks": list(tasks),
-        "limit": arguments.limit,
+        "limit": arguments.limit, "precision": arguments.precision,
     }  # fmt: skip
     path = job.folder / "scores.json"
     if path.exists() and (known := json.loads(path.read_text(encoding="utf-8")))["decisive"] == decisive:
         return dict(known)
+    if arguments.precision == "int8":
+        model = graphs_of(model, job.folder / "int8")
     config = EvaluateConfig(
         suite=suite,
         models=(f"{model}@none" if job.detail == "none" else str(model),),
@@ -93,11 +96,18 @@ def evaluated(job: Job, model: Path, arguments: argparse.Namespace) -> dict[str,
     )
     began, evaluation = time.monotonic(), Evaluation(config)
     with TextBar(quiet=False) as bar:  # no report and no map of the texts: these are of single models
-        evaluate(config, lambda name: Embedder(name, dtype="float32"), bar, evaluation)
+        evaluate(config, lambda name: Embedder(name, dtype=arguments.precision), bar, evaluation)
     found = {"decisive": decisive, **_scores(evaluation), "evaluated": about(time.monotonic() - began)}
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
     shutil.rmtree(config.kept / "embeddings", ignore_errors=True)  # of no use to another model
     return found
+
+
+def graphs_of(model: Path, folder: Path) -> Path:
+    """The model in int8, made where it is not there yet."""
+    if not folder.exists():
+        export(str(model), folder, dtypes=["int8"], graphs_only=True)
+    return folder
 
 
 def _scores(evaluation: Evaluation) -> dict[str, Any]:

@@ -191,7 +191,8 @@ def conditions(results: Mapping[str, Any], runs: Runs) -> list[str]:
     setting, entries = results["setting"], list(runs.entries())
     lines = [
         f"- trained: {_trained(entries)}",
-        f"- evaluated: {_those(entries, 'evaluated')}; suite `{setting['suite']}`, {setting['half']} half"
+        f"- evaluated: {_those(entries, 'evaluated')}; suite `{setting['suite']}`, {setting['half']} half, "
+        f"{setting['precision']}"
         + (f", at most {setting['limit']:,} rows a task" if setting["limit"] else "")
         + "".join(f", {one} {_listed(setting[one])}" for one in ("kinds", "tasks") if setting[one]),
         f"- start `{setting['start']}`, mixture of the build `{setting['mixture'][:12]}`"

