@@ -183,8 +183,8 @@ def with_vectors(
     Raises:
         ContractMismatch: the files' vectors were made under another instruction, or by another model than asked.
     """
-    from instructvec.tasks.vectors import check_made_so
     from instructvec.tasks.instructions import chosen
+    from instructvec.tasks.vectors import check_made_so
 
     if loaded.embedded is not None:
         asked = embedder if embedder is not None or arguments.model is None else open_embedder(arguments)
