@@ -11,13 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from instructvec.tasks.index.hits import Hit, IndexInfo
+    from instructvec.tasks.index.index import Index
+    from instructvec.tasks.reranking import Ranked, rerank
     from instructvec.tasks.vectors import Embedded, embedded
 
-__all__ = ["Embedded", "embedded"]
+__all__ = ["Embedded", "Hit", "Index", "IndexInfo", "Ranked", "embedded", "rerank"]
 
 _HOMES = {
     "Embedded": "instructvec.tasks.vectors",
+    "Hit": "instructvec.tasks.index.hits",
+    "Index": "instructvec.tasks.index.index",
+    "IndexInfo": "instructvec.tasks.index.hits",
+    "Ranked": "instructvec.tasks.reranking",
     "embedded": "instructvec.tasks.vectors",
+    "rerank": "instructvec.tasks.reranking",
 }
 
 
