@@ -40,7 +40,7 @@ class Contents:
         next_id: the next number that is given as an id.
         graph: over the first rows; ``None`` where search is exact.
         graph_file: where it is on disk as it is here; ``""`` where it is not.
-        words: of all rows; ``None`` where they were not counted yet.
+        words: of all rows; ``None`` where they were not counted or read yet.
         words_file: as ``graph_file``.
     """
 
@@ -144,9 +144,8 @@ def _read(folder: Path, manifest: Manifest) -> Contents:
     if manifest.graph:
         path = folder / manifest.graph
         graph = Graph.read(path, manifest.graph_scale, manifest.graph_rows, dimension)
-    words = Words.read(folder / manifest.words) if manifest.words else None
     return Contents(
-        manifest.settings, Rows(segments), manifest.next_id, graph, manifest.graph, words, manifest.words
+        manifest.settings, Rows(segments), manifest.next_id, graph, manifest.graph, None, manifest.words
     )
 
 

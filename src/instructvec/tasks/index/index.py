@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -30,11 +30,11 @@ from instructvec.tasks.index.encoding import (
 from instructvec.tasks.index.filters import Where, matching
 from instructvec.tasks.index.folder import Contents, WriterLock
 from instructvec.tasks.index.hits import Hit, IndexInfo
-from instructvec.tasks.index.identifiers import checked_ids, next_ids, refuse_known, rows_of
+from instructvec.tasks.index.identifiers import checked_ids, refuse_known, rows_of
 from instructvec.tasks.index.manifest import Manifest
 from instructvec.tasks.index.retrieval import FUSED_DEPTH, MODES, Found, Mask, Mode, by_vectors, by_words, fused
 from instructvec.tasks.index.rows import ID, TEXT, Rows, Segment
-from instructvec.tasks.index.tables import table_of
+from instructvec.tasks.index.tables import Batch
 from instructvec.tasks.index.upkeep import settled
 from instructvec.tasks.index.words import Words
 from instructvec.tasks.instructions import DOCUMENT, QUERY, chosen
@@ -95,7 +95,8 @@ class Index:
         """An index over documents.
 
         Args:
-            texts: n documents, or such that are embedded already, whose contract is then the index's.
+            texts: n documents, or such that are embedded already, whose contract is then the index's and whose
+                vectors are not copied.
             columns: more about each document, for ``where`` and to be shown.
             ids: of the documents, all different; ``None`` for "0" to "n-1".
             embedder: of documents and queries; ``None`` for the bundled model.
@@ -116,7 +117,7 @@ class Index:
         if path is not None:
             folders.check_new(Path(path), overwrite=overwrite)
         given = texts if isinstance(texts, Embedded) else checked_texts(texts, "documents")
-        batch = _Batch.of(given, ids, columns, Rows(), 0)
+        batch = Batch.of(given, ids, columns, Rows(), 0)
         if isinstance(given, Embedded) and embedder is not None:
             check_model(given.contract, embedder)
         model = None if isinstance(given, Embedded) else embedder
@@ -222,7 +223,7 @@ class Index:
         """
         rows = self._contents.rows
         given = texts if isinstance(texts, Embedded) else checked_texts(texts, "documents")
-        batch = _Batch.of(given, ids, columns, rows, self._contents.next_id)
+        batch = Batch.of(given, ids, columns, rows, self._contents.next_id)
         if not replace_existing:
             refuse_known(rows, batch.ids)
         vectors = self._document_vectors(given, embedder)
@@ -407,7 +408,7 @@ class Index:
         check_model(self.settings.contract, given, limits=limits)
         return given
 
-    def _append(self, batch: _Batch, vectors: NDArray[np.float32]) -> list[str]:
+    def _append(self, batch: Batch, vectors: NDArray[np.float32]) -> list[str]:
         """Put a batch behind the rows, and delete those of the same ids."""
         contents = self._contents
         known = contents.rows.number_of if len(contents.rows) else {}
@@ -437,43 +438,24 @@ class Index:
         return encoded(queries, self._encoder(embedder), settings.contract, settings.query_instruction)
 
     def _words(self, contents: Contents) -> Words:
-        """Those there are, or counted now and kept for the next search."""
+        """Those there are, or read or counted now and kept for the next search."""
         if contents.words is not None:
             return contents.words
-        texts = contents.rows.texts()
-        if not any(text is not None for text in texts):
-            raise InputError("search by words: the index holds vectors without texts; build it from texts")
-        words = Words.of(texts)
+        words = self._stored_words(contents)
+        if words is None:
+            texts = contents.rows.texts()
+            if not any(text is not None for text in texts):
+                raise InputError("search by words: the index holds vectors without texts; build it from texts")
+            words = Words.of(texts)
         if self._contents is contents:
             self._contents = replace(contents, words=words)
         return words
 
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Documents that are to be added, checked before they are encoded."""
-
-    ids: list[str]
-    table: pa.Table
-    next_id: int
-
-    @classmethod
-    def of(
-        cls,
-        texts: Sequence[str] | Embedded,
-        ids: Sequence[str | int] | None,
-        columns: pa.Table | dict[str, Sequence[Any]] | None,
-        rows: Rows,
-        next_id: int,
-    ) -> _Batch:
-        if not len(texts):
-            raise InputError("documents: empty; expected at least one text")
-        if ids is None:
-            named, next_id = next_ids(rows, next_id, len(texts))
-        else:
-            named = checked_ids(ids, len(texts))
-        plain = texts.texts if isinstance(texts, Embedded) else texts
-        return cls(named, table_of(named, plain, columns, rows), next_id)
+    def _stored_words(self, contents: Contents) -> Words | None:
+        """Those on disk; none where two later saves have removed the file."""
+        if self._path is None or not contents.words_file or not (self._path / contents.words_file).is_file():
+            return None
+        return Words.read(self._path / contents.words_file)
 
 
 def _mask(rows: Rows, where: Where | None) -> Mask:

@@ -1,4 +1,4 @@
-"""Ids, texts and columns as they are given -> the table of a segment, or a message that says what does not fit.
+"""Ids, texts and columns as they are given -> a batch that can be added, or a message that says what does not fit.
 
 Knows columns; nothing of vectors.
 """
@@ -7,13 +7,61 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instructvec.errors import InputError
+from instructvec.tasks.index.identifiers import checked_ids, next_ids
 from instructvec.tasks.index.rows import ID, TEXT, Rows
+from instructvec.tasks.vectors import Embedded
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Documents that are to be added, checked before they are encoded.
+
+    Attributes:
+        ids: n.
+        table: n rows of ids, texts and columns.
+        next_id: the next number that is given as an id, after these.
+    """
+
+    ids: list[str]
+    table: pa.Table
+    next_id: int
+
+    @classmethod
+    def of(
+        cls,
+        texts: Sequence[str] | Embedded,
+        ids: Sequence[str | int] | None,
+        columns: pa.Table | dict[str, Sequence[Any]] | None,
+        rows: Rows,
+        next_id: int,
+    ) -> Batch:
+        """The documents as they are given.
+
+        Args:
+            texts: n.
+            ids: n; ``None`` for the next numbers.
+            columns: n rows.
+            rows: those of the index.
+            next_id: the next number that is given as an id.
+
+        Raises:
+            InputError: no documents, or ids or columns that do not fit.
+        """
+        if not len(texts):
+            raise InputError("documents: empty; expected at least one text")
+        if ids is None:
+            named, next_id = next_ids(rows, next_id, len(texts))
+        else:
+            named = checked_ids(ids, len(texts))
+        plain = texts.texts if isinstance(texts, Embedded) else texts
+        return cls(named, table_of(named, plain, columns, rows), next_id)
 
 
 def table_of(
