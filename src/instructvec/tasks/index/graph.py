@@ -27,6 +27,7 @@ MAX_FOUND = 4096
 
 _SAMPLE_ROWS = 10_000
 _ADDED_ROWS = 16_384
+_ALONE_ROWS = 2048
 
 
 class Graph:
@@ -70,12 +71,16 @@ class Graph:
     def _add(self, vectors: list[NDArray[np.float32]]) -> None:
         from instructvec.engines.threads import available_processors
 
-        threads = available_processors()
         for array in vectors:
-            for start in range(0, len(array), _ADDED_ROWS):
-                block = self._rounded(array[start : start + _ADDED_ROWS])
+            start = 0
+            while start < len(array):
                 first = len(self._engine)
-                self._engine.add(np.arange(first, first + len(block), dtype=np.uint64), block, threads=threads)
+                # Vectors added at the same time do not see each other, which tears apart a graph that is small.
+                is_small = first < _ALONE_ROWS
+                block = self._rounded(array[start : start + (_ALONE_ROWS - first if is_small else _ADDED_ROWS)])
+                keys = np.arange(first, first + len(block), dtype=np.uint64)
+                self._engine.add(keys, block, threads=1 if is_small else available_processors())
+                start += len(block)
 
     def _rounded(self, vectors: NDArray[np.float32]) -> NDArray[np.int8]:
         rounded: NDArray[np.int8] = np.clip(np.rint(vectors * self.scale), -127, 127).astype(np.int8)
