@@ -22,6 +22,10 @@ EXTRAS: dict[str, str] = {
     "peft": "train",
     "accelerate": "train",
     "tensorboard": "train",
+    "usearch": "tasks",
+    "bm25s": "tasks",
+    "matplotlib": "map",
+    "umap": "map",
 }
 """Which extra brings which package."""
 
@@ -39,18 +43,19 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def require(package: str, purpose: str) -> None:
+def require(package: str, purpose: str, *, extra: str | None = None) -> None:
     """Raise unless ``package`` is installed.
 
     Args:
         package: the import name, such as ``"torch"``.
         purpose: what it is needed for, as the subject of a sentence: ``"backend='torch'"``.
+        extra: which extra to name, where several bring it; ``None`` for that of :data:`EXTRAS`.
 
     Raises:
         MissingExtra: naming the extra that brings it and the line that installs it.
     """
     if not has(package):
-        extra = EXTRAS.get(package, package)
+        extra = extra or EXTRAS.get(package, package)
         raise MissingExtra(
             f"{purpose} needs the package {package!r}, which is not installed: pip install 'instructvec[{extra}]'"
         )

@@ -49,6 +49,11 @@ COMMANDS: dict[str, Command] = {
         "embed files of texts under an instruction",
         "interrupted; finished shards are kept: run the same command again to continue",
     ),
+    "index": Command(
+        "instructvec.cli.index",
+        "build an index of documents, change it, search it",
+        "interrupted; the index is as it was before",
+    ),
     "info": Command("instructvec.cli.info", "show model, backend, versions and machine"),
     "export": Command("instructvec.cli.export", "export a checkpoint to ONNX and measure the deviation"),
     "medi": Command(

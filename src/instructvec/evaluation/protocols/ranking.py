@@ -7,7 +7,7 @@ scikit-learn average precision over candidates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from instructvec.evaluation.protocols.vectors import (
     normalised,
 )
 from instructvec.extras import require
+from instructvec.tasks.neighbours import nearest
 
 KS = (1, 3, 5, 10, 20, 100, 1000)
 """Ranks at which figures are cut, as in MTEB."""
@@ -75,44 +76,12 @@ def search(
     queries = checked("query_vectors", query_vectors)
     documents = checked("document_vectors", document_vectors)
     check_widths(query_vectors=queries, document_vectors=documents)
-    queries = normalised(queries)
-    rows = np.empty((len(queries), 0), np.int64)
-    scores = np.empty((len(queries), 0), np.float32)
-    for start in range(0, len(documents), block_rows):
-        block = normalised(documents[start : start + block_rows])
-        merged = [
-            _merge(queries[one] @ block.T, start, rows[one], scores[one], top_k) for one in _slices(len(queries))
-        ]
-        rows = np.concatenate([found for found, _ in merged])
-        scores = np.concatenate([found for _, found in merged])
-    # Rows ascend where scores are equal, because the last key of lexsort is the first to decide.
-    order = np.lexsort((rows, -scores), axis=1)
-    return np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1)
-
-
-def _slices(n_rows: int) -> Iterator[slice]:
-    return (slice(start, start + _QUERY_ROWS) for start in range(0, n_rows, _QUERY_ROWS))
-
-
-def _merge(
-    block_scores: NDArray[np.float32],
-    start: int,
-    rows: NDArray[np.int64],
-    scores: NDArray[np.float32],
-    top_k: int,
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The best ``top_k`` of those kept so far and those of a block, in no order."""
-    n_found, width = scores.shape[1], block_scores.shape[1]
-    scores = np.concatenate([scores, block_scores], axis=1)
-    if scores.shape[1] <= top_k:
-        added = np.broadcast_to(np.arange(start, start + width), block_scores.shape)
-        return np.concatenate([rows, added], axis=1), scores
-    best = np.argpartition(-scores, top_k - 1, axis=1)[:, :top_k]
-    kept = best < n_found
-    found = start + best - n_found
-    if n_found:
-        found = np.where(kept, np.take_along_axis(rows, np.where(kept, best, 0), 1), found)
-    return found, np.take_along_axis(scores, best, 1)
+    every_row = np.arange(len(documents))
+    blocks = (
+        (every_row[start : start + block_rows], normalised(documents[start : start + block_rows]))
+        for start in range(0, len(documents), block_rows)
+    )
+    return nearest(normalised(queries), blocks, top_k)
 
 
 def evaluate_run(
@@ -225,7 +194,8 @@ def _scored_part(
     same_ids = set(part.query_ids) & set(part.document_ids) if part.ignore_identical_ids else set()
     rows, scores = search(queries, documents, top_k=top_k + bool(same_ids), block_rows=block_rows)
     scored: dict[str, dict[str, float]] = {}
-    for some in _slices(len(queries)):
+    for start in range(0, len(queries), _QUERY_ROWS):
+        some = slice(start, start + _QUERY_ROWS)
         run = {}
         for query, found, found_scores in zip(
             part.query_ids[some], rows[some].tolist(), scores[some].tolist(), strict=True

@@ -1,0 +1,42 @@
+"""What vectors are for, each as one function: texts and an embedder in, a typed result out.
+
+Every function takes texts, or :class:`Embedded` texts whose vectors are there already; an ``instruction`` of
+``None`` is the job's default (:mod:`instructvec.tasks.instructions`), an empty one is none at all. Importing this
+package loads nothing else; each name arrives on first use. No module has the name of a function, which it would
+hide once it is imported.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from instructvec.tasks.index.hits import Hit, IndexInfo
+    from instructvec.tasks.index.index import Index
+    from instructvec.tasks.reranking import Ranked, rerank
+    from instructvec.tasks.vectors import Embedded, embedded
+
+__all__ = ["Embedded", "Hit", "Index", "IndexInfo", "Ranked", "embedded", "rerank"]
+
+_HOMES = {
+    "Embedded": "instructvec.tasks.vectors",
+    "Hit": "instructvec.tasks.index.hits",
+    "Index": "instructvec.tasks.index.index",
+    "IndexInfo": "instructvec.tasks.index.hits",
+    "Ranked": "instructvec.tasks.reranking",
+    "embedded": "instructvec.tasks.vectors",
+    "rerank": "instructvec.tasks.reranking",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from the module that owns it (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
