@@ -17,7 +17,6 @@ from instructvec.errors import ConfigError
 from instructvec.extras import require
 from instructvec.tasks.threads import one_thread
 
-N_FOLDS = 5
 HIGHEST_SCALE = 100.0
 """1 / temperature lies between the inverse of this and this."""
 
@@ -41,9 +40,7 @@ class HeadOptions:
 
     def __post_init__(self) -> None:
         if not 0 < self.inverse_regularisation < float("inf"):
-            raise ConfigError(
-                f"inverse_regularisation is {self.inverse_regularisation}; expected a number above 0"
-            )
+            raise ConfigError(f"inverse_regularisation is {self.inverse_regularisation}; expected more than 0")
         if self.max_iterations < 1:
             raise ConfigError(f"max_iterations is {self.max_iterations}; expected 1 or more")
 
@@ -176,7 +173,7 @@ def fit_temperature(logits: NDArray[np.floating], codes: NDArray[np.int64]) -> f
     """The temperature at which held-out logits are least surprised by the labels.
 
     Minimises the cross-entropy of softmax(z / T), which is convex in 1 / T, by bisection of its derivative. Labels
-    are smoothed as in Platt 1999 (the true one (n + 1) / (n + C), each other 1 / (n + C)), so that a few rows that
+    are smoothed by one row's worth of doubt over all classes, in the spirit of Platt 1999, so that a few rows that
     are all right do not call for certainty.
 
     Args:
@@ -188,8 +185,8 @@ def fit_temperature(logits: NDArray[np.floating], codes: NDArray[np.int64]) -> f
     """
     z = logits.astype(np.float64)
     n_rows, n_classes = z.shape
-    target = np.full(z.shape, 1 / (n_rows + n_classes))
-    target[np.arange(n_rows), codes] = (n_rows + 1) / (n_rows + n_classes)
+    target = np.full(z.shape, 1 / n_classes / (n_rows + 1))
+    target[np.arange(n_rows), codes] += n_rows / (n_rows + 1)
     wanted = float((target * z).sum())
     low, high = -np.log(HIGHEST_SCALE), np.log(HIGHEST_SCALE)
     for _ in range(50):

@@ -19,6 +19,7 @@ Codes = NDArray[np.int64]
 Vectors32 = NDArray[np.float32]
 
 N_STARTS = 10
+N_COMPONENTS = 20
 
 
 def mini_batch_k_means(vectors: Vectors32, n_clusters: int, *, seed: int) -> Codes:
@@ -46,7 +47,7 @@ def k_means(vectors: Vectors32, n_clusters: int, *, seed: int, n_starts: int = N
     from sklearn.cluster import KMeans
 
     model = KMeans(n_clusters, n_init=n_starts, random_state=seed)
-    with warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fewer distinct vectors than clusters
         return cast("Codes", model.fit(vectors).labels_.astype(np.int64))
 
@@ -64,14 +65,32 @@ def agglomerative(vectors: Vectors32) -> Callable[[int], Codes]:
 
 
 def hdbscan(vectors: Vectors32, min_cluster_size: int) -> Codes:
-    """(n,) int64, the cluster of each row where rows are dense; -1 elsewhere."""
+    """(n,) int64, the cluster of each row where rows are dense; -1 elsewhere.
+
+    Distances are taken in the first 20 principal components: density means little in hundreds of dimensions, and
+    search trees are no help there.
+    """
     require("sklearn", "clustering", extra="tasks")
     from sklearn.cluster import HDBSCAN
 
     if len(vectors) < min_cluster_size:
         return np.full(len(vectors), -1, np.int64)
     model = HDBSCAN(min_cluster_size=min_cluster_size, copy=True)
-    return cast("Codes", model.fit(vectors).labels_.astype(np.int64))
+    with one_thread():
+        return cast("Codes", model.fit(principal_components(vectors, N_COMPONENTS)).labels_.astype(np.int64))
+
+
+def principal_components(vectors: Vectors32, n_components: int) -> Vectors32:
+    """(n, n_components or d if that is less) float32, the directions of most variance first.
+
+    Example:
+        >>> np.abs(principal_components(np.array([[0, 1, 5], [0, 3, 5]], np.float32), 1)).ravel().tolist()
+        [1.0, 1.0]
+    """
+    centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    _, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    projected: Vectors32 = centred @ directions[:, ::-1][:, :n_components].astype(np.float32)
+    return projected
 
 
 def by_size(clusters: Codes) -> Codes:
@@ -112,7 +131,8 @@ def silhouettes(
     for count in counts:
         found = partition(count)
         if 2 <= len(set(found.tolist())) < len(found):
-            curve.append((count, float(silhouette_score(distances, found, metric="precomputed"))))
+            with one_thread():
+                curve.append((count, float(silhouette_score(distances, found, metric="precomputed"))))
     return tuple(curve)
 
 
