@@ -49,6 +49,8 @@ COMMANDS: dict[str, Command] = {
         "embed files of texts under an instruction",
         "interrupted; finished shards are kept: run the same command again to continue",
     ),
+    "classify": Command("instructvec.cli.classify", "give each text a label, by name, description or example"),
+    "cluster": Command("instructvec.cli.cluster", "group texts that are about the same, and name the groups"),
     "info": Command("instructvec.cli.info", "show model, backend, versions and machine"),
     "export": Command("instructvec.cli.export", "export a checkpoint to ONNX and measure the deviation"),
     "medi": Command(

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 TEMPERATURE = 0.05
 """Cosines are divided by this before they become probabilities of labels without examples."""
 
-Described: TypeAlias = "Sequence[Label] | Mapping[Label, str | Sequence[str]]"
+Described: TypeAlias = (
+    "Sequence[Label] | Mapping[str, str | Sequence[str]] | Mapping[int, str | Sequence[str]] "
+    "| Mapping[Label, str | Sequence[str]]"
+)
 """Labels by name, or with a description or several each."""
 
 

@@ -174,17 +174,21 @@ class Classifier:
     def _embedded(self, texts: Texts, embedder: Encoder | None) -> Embedded:
         if isinstance(texts, Embedded):
             if embedder is not None:
-                self._check(embedder.contract(list(self.contract.instructions)))
-            self._check(texts.contract)
+                self.check(embedder.contract(list(self.contract.instructions)))
+            self.check(texts.contract)
             return texts
         wanted = checked_texts(texts)
         instruction = self.contract.instruction
         encoder = or_bundled(embedder)
-        self._check(encoder.contract(instruction))
+        self.check(encoder.contract(instruction))
         return embedded(wanted, encoder, instruction)
 
-    def _check(self, contract: EmbeddingContract) -> None:
-        """Refuse vectors the layer was not made for; no instruction and an empty one are the same."""
+    def check(self, contract: EmbeddingContract) -> None:
+        """Refuse vectors the layer was not made for; no instruction and an empty one are the same.
+
+        Raises:
+            ContractMismatch: says what differs.
+        """
         try:
             self.contract.check(contract, instructions=_said(contract) != _said(self.contract))
         except ContractMismatch as error:

@@ -142,16 +142,20 @@ def cluster(
         >>> found.labels.tolist(), found.clusters[0].central_texts
         ([0, 0, 1, 1], ('red wine', 'white wine'))
     """
-    _check_options(len(texts), n_clusters, algorithm, min_cluster_size)
+    check_options(len(texts), n_clusters, algorithm, min_cluster_size)
     made = embedded(texts, embedder, instruction, default=CLUSTER)
-    if n_clusters is not None and n_clusters > len(made):
-        raise InputError(f"n_clusters is {n_clusters}, with {len(made)} texts; expected at most as many clusters")
     labels, curve, notes = _partition(made, n_clusters, algorithm, seed, min_cluster_size or MIN_CLUSTER_SIZE)
     labels = by_size(labels)
     return Clusters(labels, _described(made, labels), algorithm, made.contract, curve, tuple(notes))
 
 
-def _check_options(n_texts: int, n_clusters: int | None, algorithm: str, min_cluster_size: int | None) -> None:
+def check_options(n_texts: int, n_clusters: int | None, algorithm: str, min_cluster_size: int | None) -> None:
+    """Refuse options of :func:`cluster` that do not fit each other or the number of texts; encodes nothing.
+
+    Raises:
+        InputError: more texts than the algorithm takes, or fewer than clusters.
+        ConfigError: an option that is out of its range or not of this algorithm.
+    """
     if algorithm not in ALGORITHMS:
         raise ConfigError(f"algorithm is {algorithm!r}; expected one of {', '.join(ALGORITHMS)}")
     if n_clusters is not None and n_clusters < 1:
@@ -162,6 +166,8 @@ def _check_options(n_texts: int, n_clusters: int | None, algorithm: str, min_clu
         raise ConfigError("n_clusters with hdbscan, which finds the number itself; give min_cluster_size instead")
     if algorithm != "hdbscan" and min_cluster_size is not None:
         raise ConfigError(f"min_cluster_size is an option of hdbscan, not of {algorithm}; give n_clusters")
+    if n_clusters is not None and n_clusters > n_texts > 0:
+        raise InputError(f"n_clusters is {n_clusters}, with {n_texts} texts; expected at most as many clusters")
     most = MOST_ROWS.get(algorithm)
     if most is not None and n_texts > most:
         raise InputError(f"{n_texts:,} texts; {algorithm} takes at most {most:,}: use kmeans, or a sample")
