@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--classifier", type=Path, metavar="FILE", help="what --save-classifier wrote")
     labels.add_argument("--label-column", metavar="COLUMN", help="of the examples (default: 'label')")
     labels.add_argument(
-        "--text-column", metavar="COLUMN", help="of the examples (default: the only other column, or 'text')"
+        "--text-column", metavar="COLUMN", help="of the examples (default: the only column, or 'text')"
     )
     labels.add_argument("--save-classifier", type=Path, metavar="FILE", help="keep what was learnt, as .json")
     labels.add_argument("--abstain-below", type=float, metavar="P", help="no label where it is less probable")
@@ -210,7 +210,8 @@ def _report(
         f"{arguments.output}: {len(found):,} rows",
         *saved,
         *skipped,
-        shown_instruction(embedded, arguments.instruction),
+        # That of a classifier cannot be changed.
+        shown_instruction(embedded, arguments.classifier or arguments.instruction),
         *found.notes,
         quiet=arguments.quiet,
     )

@@ -115,11 +115,12 @@ def _report(
 
 def _table(found: Clusters) -> list[str]:
     """A line a cluster: number, size, name, and the text nearest to its centre."""
-    width = max([len("name"), *(len(one.name) for one in found.clusters)])
+    names = [shortened(one.name, _SHOWN_CHARACTERS) for one in found.clusters]
+    width = max(map(len, ["name", *names]))
     lines = [f"{'cluster':>7}  {'texts':>7}  {'name':<{width}}  central text"]
-    for one in found.clusters:
+    for one, name in zip(found.clusters, names, strict=True):
         text = shortened(one.central_texts[0], _SHOWN_CHARACTERS) if one.central_texts else ""
-        lines.append(f"{one.number:>7}  {one.size:>7,}  {one.name:<{width}}  {text}".rstrip())
+        lines.append(f"{one.number:>7}  {one.size:>7,}  {name:<{width}}  {text}".rstrip())
     if found.n_noise:
         lines.append(f"{'-1':>7}  {found.n_noise:>7,}  (in no cluster)")
     return lines

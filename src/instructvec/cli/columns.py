@@ -36,8 +36,8 @@ def check_new_columns(loaded: Loaded, prefix: str, *names: str) -> None:
     taken = [prefix + name for name in names if prefix + name in loaded.columns.column_names]
     if taken:
         raise ConfigError(
-            f"the input has a column {', '.join(map(repr, taken))} already, which is the name of a new one; "
-            "give another with --prefix, such as --prefix found_"
+            f"the input has {'a column' if len(taken) == 1 else 'columns'} {' and '.join(map(repr, taken))} "
+            "already, as the new ones are called; call these otherwise with --prefix, such as --prefix found_"
         )
 
 

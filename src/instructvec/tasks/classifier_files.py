@@ -23,6 +23,7 @@ from instructvec.tasks.linear_head import LinearHead
 
 FORMAT = "instructvec classifier"
 FORMAT_VERSION = 1
+_NO_CLASSIFIER = "{}: no classifier; expected what instructvec classify --save-classifier wrote"
 
 
 def write_classifier(classifier: Classifier, path: Path) -> None:
@@ -59,12 +60,16 @@ def read_classifier(path: Path) -> Classifier:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); expected a saved classifier") from None
+    except UnicodeDecodeError:
+        content = None
     except ValueError as error:
+        if not _looks_like_one(path):
+            raise FileError(_NO_CLASSIFIER.format(path)) from None
         raise FileError(
             f"{path}: broken JSON ({error}); the classifier is damaged or cut off: save it again"
         ) from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise FileError(f"{path}: no classifier; expected what instructvec classify --save-classifier wrote")
+        raise FileError(_NO_CLASSIFIER.format(path))
     version = content.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ContractMismatch(
@@ -78,6 +83,12 @@ def read_classifier(path: Path) -> Classifier:
     except (InstructvecError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
         raise FileError(f"{path}: the classifier is damaged ({reason}); save it again") from None
+
+
+def _looks_like_one(path: Path) -> bool:
+    """Whether broken JSON begins as a classifier does."""
+    with path.open(encoding="utf-8") as file:
+        return FORMAT in file.read(100)
 
 
 def _classifier(content: dict[str, Any]) -> Classifier:

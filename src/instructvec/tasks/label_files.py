@@ -1,8 +1,8 @@
 """A file of labels -> names with their descriptions.
 
 Knows two formats: JSON (a list of names, or an object from names to one description or several), and text, a
-label a line, with a description behind a tab; a label's further lines are further descriptions of it. Knows nothing
-of vectors.
+label a line, with a description behind a tab; a label's further lines are further descriptions of it. Nothing of
+vectors.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def read_labels(path: Path) -> dict[Label, list[str]]:
 def _lines(text: str, path: Path) -> dict[Label, list[str]]:
     found: dict[str, list[str]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        name, tab, description = (part.strip() for part in line.partition("\t"))
+        name, tab, description = line.partition("\t")
+        name, description = name.strip(), description.strip()
         if not name and not description:
             continue
         if not name or (tab and not description):
