@@ -63,7 +63,7 @@ def test_descriptions_of_a_file_are_used(mails, bundled):
 
 
 def test_what_is_learnt_can_be_saved_and_used_again(mails, capsys):
-    write("labelled.csv", MAILS * 4)
+    write("labelled.csv", [(number, f"{text} {number}", label) for number in range(4) for _, text, label in MAILS])
     options = ("--examples", "labelled.csv", "--label-column", "intent", "--instruction", "Represent the mail: ")
     assert run(mails, "-o", "one.csv", *options, "--save-classifier", "c.json") == 0
     assert "held out, 16 examples: accuracy 100.0%" in capsys.readouterr().out

@@ -90,6 +90,7 @@ def test_examples_make_a_classifier(bundled):
         (["sports", " "], InputError, "labels, number 2: empty"),
         (["sports", "law", "sports"], InputError, r"labels: 'sports' more than once"),
         (["sports", 1.5], InputTypeError, "labels, number 2: float; expected a string or a whole number"),
+        ([1, "1"], InputError, r"labels: '1' more than once"),
         ({"a": "x", "b": []}, InputError, "label 'b': an empty description, or none"),
         ({"a": "x", "b": ["y", ""]}, InputError, "label 'b': an empty description, or none"),
         ({"a": "x", "b": 3}, InputTypeError, "label 'b': described by int; expected strings"),

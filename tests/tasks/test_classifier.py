@@ -79,6 +79,21 @@ def test_few_rows_and_single_examples_are_told(tiny):
     assert fitted.classify(["hello"], embedder=tiny).probabilities.shape == (1, 3)
 
 
+def test_copies_of_an_example_are_not_held_out_from_each_other(contract):
+    # Labels without sense: only by remembering the copy could a held-out row be told.
+    made, labels = rows(contract, 40)
+    labels = np.random.default_rng(0).permutation(labels).tolist()
+    once, often = (Classifier.fit(made.take(list(range(40)) * n), labels * n) for n in (1, 3))
+    assert once.held_out.accuracy < 0.5
+    assert often.held_out == once.held_out
+    assert "80 examples repeat others, and were left out of cross-validation" in often.notes
+
+
+def test_one_string_is_no_list_of_texts(tiny):
+    with pytest.raises(InputTypeError, match="texts: one string; expected a sequence"):
+        Classifier.fit("abcd", LABELS, embedder=tiny)
+
+
 def test_a_solver_that_stopped_early_is_told(contract):
     fitted = Classifier.fit(*rows(contract, 40), max_iterations=1)
     assert "the solver stopped at 1 iterations" in fitted.notes[-1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from instructvec.errors import ConfigError, ContractMismatch, InputError
+from instructvec.errors import ConfigError, ContractMismatch, InputError, InputTypeError
 from instructvec.evaluation.protocols import clustering
 from instructvec.tasks import Embedded, cluster, embedded
 from instructvec.tasks.clustering import ALGORITHMS
@@ -138,6 +138,11 @@ def test_options_that_do_not_fit_are_refused(tiny, options, error, message):
 def test_more_texts_than_an_algorithm_takes_are_refused_before_they_are_encoded():
     with pytest.raises(InputError, match="15,001 texts; agglomerative takes at most 15,000: use kmeans"):
         cluster(["x"] * 15_001, algorithm="agglomerative")
+
+
+def test_one_string_is_no_list_of_texts(tiny):
+    with pytest.raises(InputTypeError, match="texts: one string; expected a sequence"):
+        cluster("abcd", embedder=tiny)
 
 
 def test_no_texts_and_other_vectors_are_refused(tiny, bundled):

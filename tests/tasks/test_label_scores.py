@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, v_measure_score
 
-from instructvec.errors import InputError
+from instructvec.errors import ConfigError, InputError
 from instructvec.tasks.label_scores import label_scores, v_measure, v_measure_of
 
 # Both sides compute in float64; sums of a few dozen terms in another order differ in the last digits only.
@@ -87,6 +87,8 @@ def test_counts_that_disagree_are_refused():
         label_scores(["a", "b"], ["a"])
     with pytest.raises(InputError, match="0 true labels"):
         label_scores([], [])
+    with pytest.raises(ConfigError, match="n_resamples is 0"):
+        label_scores(["a"], ["a"], n_resamples=0)
 
 
 def test_no_cluster_counts_as_one_more():

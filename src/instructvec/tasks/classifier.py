@@ -96,7 +96,7 @@ class Classifier:
             instruction: ``None`` takes that of classification, an empty one is none.
             seed: of folds and solver.
             inverse_regularisation: scikit-learn's ``C``; ``None`` chooses by cross-validation where there are
-                ten rows or more whose label occurs twice, and takes 1 elsewhere.
+                ten distinct rows or more whose label occurs twice, and takes 1 elsewhere.
             max_iterations: of the solver.
 
         Raises:
@@ -106,8 +106,8 @@ class Classifier:
         """
         fixed = 1.0 if inverse_regularisation is None else inverse_regularisation
         options = HeadOptions(fixed, max_iterations, seed)
-        n_texts = len(texts)
-        names = checked_labels(labels, n_texts)
+        texts = texts if isinstance(texts, Embedded) else checked_texts(texts)
+        names = checked_labels(labels, len(texts))
         check_several_labels("labels", names)
         made = embedded(texts, embedder, instruction, default=CLASSIFY)
         classes, codes = label_codes(names)
@@ -199,11 +199,13 @@ def _said(contract: EmbeddingContract) -> set[str]:
     return {one or "" for one in contract.instructions}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Validated:
-    """What cross-validation found."""
+    """What cross-validation found; ``sizes`` are its distinct rows a label."""
 
     options: HeadOptions
+    sizes: NDArray[np.int64]
+    n_copies: int
     temperature: float = 1.0
     held_out: HeldOut | None = None
     n_sampled: int | None = None
@@ -213,13 +215,15 @@ def _cross_validated(
     vectors: NDArray[np.float32], codes: NDArray[np.int64], options: HeadOptions, *, choose: bool
 ) -> _Validated:
     """Regularisation, temperature and scores by rows that are held out in turn."""
-    rows = stratified(codes, MOST_ROWS, options.seed)
-    sampled = len(rows) if len(rows) < len(codes) else None
-    vectors, codes = vectors[rows], codes[rows]
+    rows = _distinct(vectors, codes)
+    n_copies = len(codes) - len(rows)
+    drawn = rows[stratified(codes[rows], MOST_ROWS, options.seed)]
+    sampled = len(drawn) if len(drawn) < len(rows) else None
+    vectors, codes = vectors[drawn], codes[drawn]
     fold_of = folds(codes, N_FOLDS, options.seed)
     out = fold_of >= 0
     if out.sum() < FEWEST_ROWS:
-        return _Validated(options)
+        return _Validated(options, np.bincount(codes), n_copies)
     tried = [replace(options, inverse_regularisation=one) for one in CANDIDATES] if choose else [options]
     best: tuple[float, HeadOptions, NDArray[np.float32], float] | None = None
     for one in tried:
@@ -231,7 +235,16 @@ def _cross_validated(
         best = surprise, one, logits, temperature
     assert best is not None
     _, chosen, logits, temperature = best
-    return _Validated(chosen, temperature, _held_out(logits, codes[out], fold_of[out]), sampled)
+    held_out = _held_out(logits, codes[out], fold_of[out])
+    return _Validated(chosen, np.bincount(codes), n_copies, temperature, held_out, sampled)
+
+
+def _distinct(vectors: NDArray[np.float32], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first row of each vector under each label: a copy in another fold would only be remembered."""
+    first: dict[tuple[bytes, int], int] = {}
+    for row, (vector, code) in enumerate(zip(vectors, codes.tolist(), strict=True)):
+        first.setdefault((vector.tobytes(), code), row)
+    return np.fromiter(first.values(), np.int64, len(first))
 
 
 def _held_out(logits: NDArray[np.float32], codes: NDArray[np.int64], fold_of: NDArray[np.int64]) -> HeldOut:
@@ -269,21 +282,22 @@ def stratified(codes: NDArray[np.int64], n_rows: int, seed: int) -> NDArray[np.i
 def _notes(
     classes: list[Label], codes: NDArray[np.int64], found: _Validated, *, converged: bool, max_iterations: int
 ) -> list[str]:
-    sizes = np.bincount(codes)
     notes = []
     if found.held_out is None:
         notes.append(
-            f"too few rows to hold any out (fewer than {FEWEST_ROWS} whose label occurs twice): probabilities are "
-            "not calibrated, and how good the classifier is was not measured"
+            f"too few rows to hold any out (fewer than {FEWEST_ROWS} distinct ones whose label occurs twice): "
+            "probabilities are not calibrated, and how good the classifier is was not measured"
         )
     else:
         notes.append(
             f"probabilities are calibrated on {found.held_out.n_rows:,} held-out rows "
             f"(temperature {found.temperature:.3g})"
         )
+    if found.n_copies:
+        notes.append(f"{found.n_copies:,} examples repeat others, and were left out of cross-validation")
     if found.n_sampled is not None:
         notes.append(f"cross-validated on {found.n_sampled:,} of {len(codes):,} rows, fitted on all")
-    if single := [str(label) for label, size in zip(classes, sizes.tolist(), strict=True) if size == 1]:
+    if single := [str(label) for label, size in zip(classes, found.sizes.tolist(), strict=True) if size == 1]:
         shown = ", ".join(map(repr, single[:5])) + (f" and {len(single) - 5} more" if len(single) > 5 else "")
         notes.append(f"only one example of {shown}: never held out, so their accuracy is not known")
     if not converged:

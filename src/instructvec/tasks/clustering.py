@@ -27,7 +27,7 @@ from instructvec.tasks.partitions import (
     mini_batch_k_means,
     silhouettes,
 )
-from instructvec.tasks.vectors import Embedded, Texts, embedded, normalised
+from instructvec.tasks.vectors import Embedded, Texts, checked_texts, embedded, normalised
 
 if TYPE_CHECKING:
     from instructvec.checkpoints.contract import EmbeddingContract
@@ -125,7 +125,8 @@ def cluster(
             best, of numbers up to twice the square root of the texts and 200. Fewer distinct texts make fewer
             clusters.
         algorithm: ``kmeans``; ``minibatch_kmeans``, as MTEB's; ``agglomerative`` (Ward), for up to 15,000 texts;
-            ``hdbscan``, which finds the number by itself and leaves texts out, for up to 50,000.
+            ``hdbscan``, in the first 20 principal components, which finds the number by itself and leaves texts
+            out, for up to 50,000.
         embedder: ``None`` takes the bundled model.
         instruction: what the texts are compared by; ``None`` takes that of clustering, an empty one is none.
         seed: of every draw; the same texts and seed give the same clusters.
@@ -142,6 +143,7 @@ def cluster(
         >>> found.labels.tolist(), found.clusters[0].central_texts
         ([0, 0, 1, 1], ('red wine', 'white wine'))
     """
+    texts = texts if isinstance(texts, Embedded) else checked_texts(texts)
     check_options(len(texts), n_clusters, algorithm, min_cluster_size)
     made = embedded(texts, embedder, instruction, default=CLUSTER)
     labels, curve, notes = _partition(made, n_clusters, algorithm, seed, min_cluster_size or MIN_CLUSTER_SIZE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from instructvec.errors import InputError
+from instructvec.errors import ConfigError, InputError
 from instructvec.tasks.labels import Label, label_codes
 
 _DRAWS_AT_ONCE = 50
@@ -53,6 +53,7 @@ def label_scores(
 
     Raises:
         InputError: no rows, or another number of labels found.
+        ConfigError: no resamples.
 
     Example:
         >>> scores = label_scores(["a", "a", "b", "b"], ["a", "b", "b", None])
@@ -61,6 +62,8 @@ def label_scores(
     """
     if not len(labels) or len(labels) != len(found):
         raise InputError(f"{len(labels)} true labels and {len(found)} found; expected as many, at least one")
+    if n_resamples < 1:
+        raise ConfigError(f"n_resamples is {n_resamples}; expected 1 or more")
     distinct, codes = label_codes([*labels, *(one for one in found if one is not None)])
     codes = codes[: len(labels)]
     places = {label: at for at, label in enumerate(distinct)}

@@ -75,7 +75,7 @@ def checked_names(labels: Sequence[Any], name: str = "labels") -> list[Label]:
     if isinstance(labels, str):
         raise InputTypeError(f"{name}: one string; expected a sequence of names: put them into a list")
     names = [_label(label, f"{name}, number {at}") for at, label in enumerate(labels, start=1)]
-    if repeated := [one for one, count in Counter(names).items() if count > 1]:
+    if repeated := [one for one, count in Counter(map(str, names)).items() if count > 1]:
         raise InputError(f"{name}: {', '.join(map(repr, repeated[:5]))} more than once; expected distinct names")
     if len(names) < 2:
         raise InputError(f"{name}: {names}; expected two labels or more, for a text to be given one of them")
