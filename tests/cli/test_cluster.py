@@ -90,3 +90,9 @@ def test_wrong_use_is_explained_and_nothing_is_written(notes, tmp_path, capsys, 
     assert not (tmp_path / "out.csv").exists()
     assert run(notes, "-o", "out.xlsx") == 2
     assert "names no kind of table" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there_is_named_before_anything_is_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("none.csv", "-o", "no/out.csv") == 1
+    assert "no/out.csv: there is no folder no; make it first" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructvec.cli.columns import add_column_options, check_new_columns, gold_of, with_columns
+from instructvec.cli.columns import add_column_options, check_new_columns, counted, gold_of, with_columns
 from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
@@ -85,6 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
+    from instructvec.corpus.table_files import check_folder
     from instructvec.tasks.classified import check_threshold
 
     check_threshold(arguments.abstain_below)
@@ -95,6 +96,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
     saved = arguments.save_classifier
     if saved is not None and saved.suffix.lower() != ".json":
         raise ConfigError(f"--save-classifier {saved}: expected a name that ends in .json")
+    if saved is not None:
+        check_folder(saved)
 
 
 def _labels(arguments: argparse.Namespace) -> dict[Label, list[str]] | Classifier | None:
@@ -205,9 +208,9 @@ def _report(
     arguments: argparse.Namespace,
 ) -> None:
     saved = [] if arguments.save_classifier is None else [f"{arguments.save_classifier}: the classifier"]
-    skipped = [f"{loaded.n_rejected:,} rows without text were left out"] if loaded.n_rejected else []
+    skipped = [f"left out without text: {counted(loaded.n_rejected, 'row')}"] if loaded.n_rejected else []
     tell(
-        f"{arguments.output}: {len(found):,} rows",
+        f"{arguments.output}: {counted(len(found), 'row')}",
         *saved,
         *skipped,
         # That of a classifier cannot be changed.
@@ -248,7 +251,8 @@ def _shown_scores(found: Classified, scores: tuple[LabelScores, int] | None) -> 
         right = f", accuracy of these {one.answered_accuracy:.1%}" if one.n_answered else ""
         lines.append(f"{one.n_answered:,} of {one.n_rows:,} rows were given a label{right}; others count as wrong")
     if n_unknown:
-        lines.append(f"{n_unknown:,} true labels are none of the {len(found.classes)} classes, and count as wrong")
+        rows = counted(n_unknown, "row")
+        lines.append(f"true label none of the {len(found.classes)} classes, counted as wrong: {rows}")
     return lines
 
 

@@ -9,7 +9,14 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from instructvec.cli.columns import add_column_options, check_new_columns, gold_of, shortened, with_columns
+from instructvec.cli.columns import (
+    add_column_options,
+    check_new_columns,
+    counted,
+    gold_of,
+    shortened,
+    with_columns,
+)
 from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
@@ -95,9 +102,9 @@ def _columns(found: Clusters) -> dict[str, Any]:
 def _report(
     found: Clusters, embedded: Embedded, loaded: Loaded, score: float | None, arguments: argparse.Namespace
 ) -> None:
-    skipped = [f"{loaded.n_rejected:,} rows without text were left out"] if loaded.n_rejected else []
+    skipped = [f"left out without text: {counted(loaded.n_rejected, 'row')}"] if loaded.n_rejected else []
     tell(
-        f"{arguments.output}: {len(loaded):,} rows in {len(found)} clusters",
+        f"{arguments.output}: {counted(len(loaded), 'row')} in {counted(len(found), 'cluster')}",
         *skipped,
         shown_instruction(embedded, arguments.instruction),
         *found.notes,

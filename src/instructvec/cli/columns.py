@@ -66,6 +66,16 @@ def gold_of(loaded: Loaded, name: str) -> tuple[list[int], list[str]]:
     return rows, [str(values[row]) for row in rows]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Example:
+        >>> counted(1, "row"), counted(2000, "row")
+        ('1 row', '2,000 rows')
+    """
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def shortened(text: str, width: int) -> str:
     """One line of at most so many characters."""
     line = " ".join(text.split())

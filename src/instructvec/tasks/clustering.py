@@ -46,7 +46,7 @@ N_CENTRAL = 3
 _SAMPLE_ROWS = 3000
 _MOST_CLUSTERS = 200
 _NEARLY = 0.95
-_WEAK = 0.1
+_WEAK = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ def _chosen(
 ) -> tuple[int, tuple[tuple[int, float], ...], str]:
     """How many clusters, the curve they were chosen by, and the choice in words; of distinct vectors."""
     if len(unit) < 3:
-        return len(unit), (), f"{len(unit)} clusters, one for each distinct text: too few to choose a number by"
+        return len(unit), (), "a cluster for each distinct text: too few to choose a number by"
     most = min(_MOST_CLUSTERS, int(2 * np.sqrt(len(unit))), len(unit) - 1)
     rows = np.random.default_rng(seed).permutation(len(unit))[:_SAMPLE_ROWS]
     sample = unit[np.sort(rows)]
