@@ -54,6 +54,8 @@ COMMANDS: dict[str, Command] = {
         "build an index of documents, change it, search it",
         "interrupted; the index is as it was before",
     ),
+    "classify": Command("instructvec.cli.classify", "give each text a label, by name, description or example"),
+    "cluster": Command("instructvec.cli.cluster", "group texts that are about the same, and name the groups"),
     "info": Command("instructvec.cli.info", "show model, backend, versions and machine"),
     "export": Command("instructvec.cli.export", "export a checkpoint to ONNX and measure the deviation"),
     "medi": Command(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from instructvec.corpus.files import writing
-from instructvec.errors import ConfigError, OutputExists
+from instructvec.errors import ConfigError, OutputError, OutputExists
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,13 +47,26 @@ def table_writer(out: Path) -> Callable[[pa.Table, BinaryIO], None]:
 
     Raises:
         ConfigError: a suffix that names no format.
+        OutputError: there is no such folder.
     """
     try:
-        return _WRITERS[out.suffix.lower()]
+        writer = _WRITERS[out.suffix.lower()]
     except KeyError:
         raise ConfigError(
             f"output {out}: the suffix {out.suffix!r} names no kind of table; expected {', '.join(_WRITERS)}"
         ) from None
+    check_folder(out)
+    return writer
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a file in a folder that is not there; worth asking before long work.
+
+    Raises:
+        OutputError: naming both.
+    """
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {out.parent}; make it first, or give another name")
 
 
 def _write_delimited(table: pa.Table, file: BinaryIO, dialect: str) -> None:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from instructvec.errors import InputError
-
-Label: TypeAlias = str | int
+from instructvec.tasks.labels import Label
 
 
 @dataclass(frozen=True, slots=True)

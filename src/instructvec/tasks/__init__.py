@@ -17,8 +17,32 @@ if TYPE_CHECKING:
     from instructvec.tasks.vectors import Embedded, embedded
 
 __all__ = ["Embedded", "Hit", "Index", "IndexInfo", "Ranked", "embedded", "rerank"]
+    from instructvec.tasks.classification import classify
+    from instructvec.tasks.classified import Classified, HeldOut
+    from instructvec.tasks.classifier import Classifier
+    from instructvec.tasks.clustering import Cluster, Clusters, cluster
+    from instructvec.tasks.vectors import Embedded, embedded
+
+__all__ = [
+    "Classified",
+    "Classifier",
+    "Cluster",
+    "Clusters",
+    "Embedded",
+    "HeldOut",
+    "classify",
+    "cluster",
+    "embedded",
+]
 
 _HOMES = {
+    "Classified": "instructvec.tasks.classified",
+    "Classifier": "instructvec.tasks.classifier",
+    "Cluster": "instructvec.tasks.clustering",
+    "Clusters": "instructvec.tasks.clustering",
+    "HeldOut": "instructvec.tasks.classified",
+    "classify": "instructvec.tasks.classification",
+    "cluster": "instructvec.tasks.clustering",
     "Embedded": "instructvec.tasks.vectors",
     "Hit": "instructvec.tasks.index.hits",
     "Index": "instructvec.tasks.index.index",

@@ -5,19 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr, rankdata
-from sklearn.metrics import average_precision_score, v_measure_score
+from sklearn.metrics import average_precision_score
 
 from instructvec.errors import InputError
 from instructvec.evaluation.protocols.metrics import (
     Ranked,
     RankedLabels,
     check_numbers,
-    check_several_labels,
     correlations,
-    label_codes,
     mean_where_defined,
     strata_means,
-    v_measure,
     weighted_pearson,
 )
 
@@ -67,38 +64,6 @@ def test_weighted_pearson_is_that_of_the_repeated_rows(values, seed):
         assert np.isnan(found)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 80), st.integers(1, 6), st.integers(1, 6), st.integers(0, 99))
-def test_v_measure_is_that_of_sklearn(n_rows, n_labels, n_clusters, seed):
-    rng = np.random.default_rng(seed)
-    labels, clusters = rng.integers(0, n_labels, n_rows), rng.integers(0, n_clusters, n_rows)
-    counts = np.zeros((n_labels, n_clusters))
-    np.add.at(counts, (labels, clusters), 1)
-    assert v_measure(counts) == pytest.approx(v_measure_score(labels, clusters), abs=ROUNDING)
-
-
-def test_v_measure_by_hand():
-    # Two labels of two rows, and one row went astray: I = H(label) - 3/4 H(1/3), clusters of 3 and 1 rows.
-    information = np.log(2) - 0.75 * (np.log(3) - 2 / 3 * np.log(2))
-    of_clusters = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    homogeneity, completeness = information / np.log(2), information / of_clusters
-    expected = 2 * homogeneity * completeness / (homogeneity + completeness)
-    assert v_measure(np.array([[2.0, 0.0], [1.0, 1.0]])) == pytest.approx(expected, abs=ROUNDING)
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"),
-    [([[4.0]], 1.0), ([[3.0, 0.0], [0.0, 0.0]], 1.0), ([[1.0, 1.0], [1.0, 1.0]], 0.0), ([[2.0], [2.0]], 0.0)],
-    ids=["one label", "one label drawn", "unrelated", "one cluster"],
-)
-def test_v_measure_at_its_edges(counts, expected):
-    assert v_measure(np.array(counts)) == pytest.approx(expected, abs=ROUNDING)
-
-
-def test_v_measure_of_no_rows_is_undefined():
-    assert np.isnan(v_measure(np.zeros((2, 2))))
-
-
 def test_best_thresholds_by_hand():
     # Descending: + + - + -. Cut after the second: 2 right above, 2 below of 3: accuracy 4/5; F1 after the fourth:
     # precision 3/4, recall 1.
@@ -115,12 +80,6 @@ def test_best_thresholds_do_not_divide_equal_scores():
 def test_best_thresholds_of_one_score_are_zero_as_in_mteb():
     found = RankedLabels.of(np.zeros(3), np.array([True, False, False])).best_thresholds()
     assert found == dict.fromkeys(("accuracy", "f1", "precision", "recall"), 0.0)
-
-
-def test_labels_are_coded_in_order_numbers_first():
-    distinct, codes = label_codes(["b", 10, 2, "a", "b"])
-    assert distinct == [2, 10, "a", "b"]
-    assert codes.tolist() == [3, 1, 0, 2, 3]
 
 
 def test_correlations_with_a_constant_are_undefined_and_warn_of_nothing():
@@ -158,8 +117,3 @@ def test_a_stratum_that_was_not_drawn_leaves_the_mean_undefined():
 def test_unusable_scores_are_refused(scores, message):
     with pytest.raises(InputError, match=message):
         check_numbers("scores", scores, 3)
-
-
-def test_a_single_label_is_refused_by_name():
-    with pytest.raises(InputError, match="training labels: every row has the label 'spam'; expected two"):
-        check_several_labels("training labels", ["spam", "spam"])

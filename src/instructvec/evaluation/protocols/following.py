@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.errors import InputError
-from instructvec.evaluation.data import Label
 from instructvec.evaluation.protocols.labels import SEED, classification, undersample
-from instructvec.evaluation.protocols.metrics import Units, check_several_labels, label_codes, v_measure
+from instructvec.evaluation.protocols.metrics import Units
 from instructvec.evaluation.protocols.outcome import Outcome
 from instructvec.evaluation.protocols.rank_following import p_mrr, p_mrr_by_query, robustness_at_k
 from instructvec.evaluation.protocols.vectors import Vectors32, check_order, check_widths, checked, normalised
 from instructvec.extras import require
+from instructvec.tasks.label_scores import v_measure
+from instructvec.tasks.labels import Label, check_several_labels, label_codes
 
 __all__ = ["following", "harmonic_mean", "p_mrr", "p_mrr_by_query", "robustness_at_k", "sensitivity"]
 

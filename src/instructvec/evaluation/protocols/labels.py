@@ -6,23 +6,14 @@ Source: MTEB's first version (Muennighoff et al. 2023).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.errors import InputError
-from instructvec.evaluation.data import Label
-from instructvec.evaluation.protocols.metrics import (
-    RankedLabels,
-    Units,
-    check_several_labels,
-    label_codes,
-    one_thread,
-    v_measure,
-)
+from instructvec.evaluation.protocols.metrics import RankedLabels, Units
 from instructvec.evaluation.protocols.outcome import Outcome
 from instructvec.evaluation.protocols.vectors import (
     Vectors32,
@@ -33,6 +24,10 @@ from instructvec.evaluation.protocols.vectors import (
     similarities,
 )
 from instructvec.extras import require
+from instructvec.tasks.label_scores import v_measure
+from instructvec.tasks.labels import Label, check_several_labels, label_codes
+from instructvec.tasks.linear_head import HeadOptions, fit_linear_head
+from instructvec.tasks.partitions import mini_batch_k_means
 
 SEED = 42
 """MTEB's."""
@@ -132,17 +127,11 @@ def _fit(
     train_vectors: Vectors32, codes: NDArray[np.int64], vectors: Vectors32, seed: int
 ) -> tuple[NDArray[np.int64], bool]:
     """Predicted codes, and whether the solver stopped before it converged."""
-    require("sklearn", "classification")
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     check_several_labels("a draw of training rows", codes.tolist())
-    with one_thread(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", ConvergenceWarning)  # 100 iterations are MTEB's limit, not ours
-        model = LogisticRegression(max_iter=100, random_state=seed).fit(train_vectors, codes)
-        predicted = model.predict(vectors)
-    return predicted, bool(caught)
+    # MTEB's settings.
+    options = HeadOptions(inverse_regularisation=1.0, max_iterations=100, seed=seed)
+    head, converged = fit_linear_head(train_vectors, codes, options)
+    return head.predict(vectors), not converged
 
 
 def _label_metrics(codes: NDArray[np.int64], predicted: NDArray[np.int64], *, binary: bool) -> dict[str, float]:
@@ -182,7 +171,8 @@ def clustering(sets: Sequence[tuple[NDArray[Any], Sequence[Label]]], *, seed: in
     for at, (vectors, labels) in enumerate(sets, start=1):
         check_several_labels(f"set {at}", labels)
         distinct, codes = label_codes(labels)
-        clusters = _clusters(checked(f"vectors of set {at}", vectors, len(labels)), len(distinct), seed)
+        found = checked(f"vectors of set {at}", vectors, len(labels))
+        clusters = mini_batch_k_means(found, len(distinct), seed=seed)
         cells.append(starts + codes * len(distinct) + clusters)
         shapes.append(len(distinct))
         starts += len(distinct) ** 2
@@ -202,17 +192,6 @@ def clustering(sets: Sequence[tuple[NDArray[Any], Sequence[Label]]], *, seed: in
         lambda units: float(np.mean(by_set(units))),
         {"v_measures": scores},
     )
-
-
-def _clusters(vectors: Vectors32, n_clusters: int, seed: int) -> NDArray[np.int64]:
-    """(n,) int64, the cluster of each row."""
-    require("sklearn", "clustering")
-    from sklearn.cluster import MiniBatchKMeans
-
-    model = MiniBatchKMeans(n_clusters, batch_size=500, n_init="auto", random_state=seed)
-    with one_thread(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fewer distinct vectors than clusters
-        return cast("NDArray[np.int64]", model.fit(vectors).labels_.astype(np.int64))
 
 
 def pair_classification(a: NDArray[Any], b: NDArray[Any], labels: Sequence[bool]) -> Outcome:

@@ -1,4 +1,4 @@
-"""Scores and labels -> correlations, average precision, v-measure; and the same on resamples, fast.
+"""Scores and labels -> correlations, average precision; and the same on resamples, fast.
 
 Knows numbers only. Scores come from scikit-learn and scipy. What the bootstrap asks for a thousand times is
 computed here from how often each row was drawn, without sorting again; tests hold it against what the libraries
@@ -8,8 +8,7 @@ give for those rows.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,35 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.errors import InputError
-from instructvec.evaluation.data import Label
 from instructvec.extras import require
 
 Numbers: TypeAlias = NDArray[np.float64]
 Units: TypeAlias = NDArray[np.int64]
-
-
-def label_codes(labels: Sequence[Label]) -> tuple[list[Label], NDArray[np.int64]]:
-    """Distinct labels in order (numbers before strings), and each row's place among them.
-
-    Example:
-        >>> label_codes(["b", "a", "b"])[0]
-        ['a', 'b']
-    """
-    distinct = sorted(set(labels), key=lambda label: (isinstance(label, str), label))
-    places = {label: at for at, label in enumerate(distinct)}
-    return distinct, np.fromiter((places[label] for label in labels), np.int64, len(labels))
-
-
-def check_several_labels(what: str, labels: Sequence[Label]) -> None:
-    """Refuse labels of which there is only one.
-
-    Raises:
-        InputError: naming it.
-    """
-    distinct = set(labels)
-    if len(distinct) < 2:
-        only = next(iter(distinct), None)
-        raise InputError(f"{what}: every row has the label {only!r}; expected two labels or more: check the data")
 
 
 def check_numbers(name: str, scores: Sequence[float], n_rows: int, *, varying: bool = True) -> Numbers:
@@ -183,52 +157,6 @@ class RankedLabels:
             "precision": float(hits[best] / total[best]),
             "recall": float(hits[best] / n_positive),
         }
-
-
-def v_measure(counts: NDArray[np.floating]) -> float:
-    """V-measure of a contingency table, as scikit-learn's ``v_measure_score`` for its rows; NaN for no rows.
-
-    Args:
-        counts: (labels, clusters), how many rows have which of both.
-
-    Source: Rosenberg & Hirschberg 2007, equations 1 to 3: the harmonic mean of homogeneity and completeness.
-
-    Example:
-        >>> v_measure(np.array([[2.0, 0.0], [0.0, 2.0]]))
-        1.0
-    """
-    n_rows = counts.sum()
-    if n_rows == 0:
-        return float("nan")
-    joint = counts / n_rows
-    labels, clusters = joint.sum(axis=1), joint.sum(axis=0)
-    of_labels, of_clusters = _entropy(labels), _entropy(clusters)
-    at = joint > 0
-    information = max(0.0, float((joint[at] * np.log(joint[at] / np.outer(labels, clusters)[at])).sum()))
-    homogeneity = information / of_labels if of_labels else 1.0
-    completeness = information / of_clusters if of_clusters else 1.0
-    total = homogeneity + completeness
-    return 2 * homogeneity * completeness / total if total else 0.0
-
-
-def _entropy(shares: Numbers) -> float:
-    """In nats; exactly 0 for a single class."""
-    present = shares[shares > 0]
-    return 0.0 if len(present) == 1 else float(-(present * np.log(present)).sum())
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Matrix products on one thread inside the block.
-
-    Fits of some hundred rows lose more to threads that wait for each other than they gain: with 150 labels of 8
-    rows a fit takes 0.1 s, on two threads 0.3 s where two cores are free and 1.9 s where they are busy. Other
-    threads of this process are limited too while it lasts.
-    """
-    from threadpoolctl import threadpool_limits  # scikit-learn brings it
-
-    with threadpool_limits(1):
-        yield
 
 
 def mean_where_defined(values: Numbers) -> float:

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from instructvec.errors import FileError, InputError
 from instructvec.evaluation import data as kinds
-from instructvec.evaluation.data import Label, TaskData
+from instructvec.evaluation.data import TaskData
 from instructvec.evaluation.sources.rows import Rows
 from instructvec.evaluation.suite import Goal, Kind, TaskSpec
+from instructvec.tasks.labels import Label
 
 
 class Assembled(NamedTuple):

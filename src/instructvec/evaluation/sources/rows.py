@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from instructvec.corpus.records import kind_of
 from instructvec.errors import FileError
-from instructvec.evaluation.data import Label
+from instructvec.tasks.labels import Label
 
 MISSING = object()
 """Stands where a row lacks a column that other rows have."""
