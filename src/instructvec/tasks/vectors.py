@@ -116,6 +116,37 @@ def embedded(
     return Embedded(wanted, encoder.encode(wanted, said), encoder.contract(said))
 
 
+def embedded_together(
+    first: Texts,
+    second: Texts,
+    embedder: Encoder | None = None,
+    instruction: str | Instruction | None = None,
+    *,
+    default: str = "",
+    names: tuple[str, str] = ("texts", "others"),
+) -> tuple[Embedded, Embedded]:
+    """Two lists of texts with vectors that compare, as :func:`embedded` has them.
+
+    Where one of them was embedded before and no instruction is given, the other is encoded under its instruction.
+
+    Raises:
+        InputError: a text that is none, or no texts.
+        ContractMismatch: the two were made by different models or under different instructions.
+    """
+    before = next((one for one in (first, second) if isinstance(one, Embedded)), None)
+    if instruction is None and before is not None:
+        instruction = before.contract.instruction or ""
+    if not (isinstance(first, Embedded) and isinstance(second, Embedded)):
+        embedder = or_bundled(embedder)
+    one = embedded(first, embedder, instruction, default=default, name=names[0])
+    other = embedded(second, embedder, instruction, default=default, name=names[1])
+    try:
+        one.contract.check(other.contract)
+    except ContractMismatch as error:
+        raise ContractMismatch(f"{names[0]} and {names[1]} do not compare: {error}") from None
+    return one, other
+
+
 def check_made_so(
     texts: Embedded, embedder: Encoder | None, instruction: str | Instruction | None, name: str = "texts"
 ) -> None:
