@@ -1,6 +1,6 @@
 """Arrays from anywhere -> float32 vectors that can be compared, or an error that names the array and the row.
 
-Knows shapes and numbers only; nothing of tasks or metrics. What the tasks and the protocols that measure them share.
+Knows shapes and numbers only; nothing of tasks or metrics. What tasks and the protocols that measure them share.
 """
 
 from __future__ import annotations

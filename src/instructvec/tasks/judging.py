@@ -1,4 +1,4 @@
-"""Generated texts and their references -> a score each, a mean with its interval each system, agreement with people.
+"""Generated texts and their references -> a score each, a mean for each system, and how well both follow people.
 
 Knows cosines and scores; nothing of how texts were generated. Source: the Billboard tasks of Su et al. 2023 (after
 Kasai et al. 2022): a text is as good as its greatest cosine with one of its references.
@@ -116,7 +116,7 @@ def judge(
         ContractMismatch: vectors of another model or instruction than asked.
 
     Example:
-        >>> said = judge(["a dog runs", "stocks fell"], ["a dog is running", "a dog is running"], systems=["A", "B"])
+        >>> said = judge(["a dog runs", "stocks fell"], ["a dog is running"] * 2, systems=["A", "B"])
         >>> [one.system for one in said.systems]
         ['A', 'B']
     """

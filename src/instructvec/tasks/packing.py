@@ -20,6 +20,7 @@ MAX_EXAMPLE_TOKENS = 250
 """Longer examples are passed over, as in the original."""
 
 _INPUT_ROWS = 512
+_BLOCK_SCORES = 1 << 24
 
 
 def retrieve(input_vectors: NDArray[Any], pool_vectors: NDArray[Any], *, centre: bool = True) -> NDArray[np.int64]:
@@ -42,30 +43,38 @@ def retrieve(input_vectors: NDArray[Any], pool_vectors: NDArray[Any], *, centre:
         >>> retrieve(np.array([[1.0, 0.1]]), np.eye(2)[::-1], centre=False)
         array([[1, 0]])
     """
-    inputs, pool = _sides(input_vectors, pool_vectors, centre=centre)
-    return np.concatenate(list(_ordered(inputs, pool, _INPUT_ROWS)))
+    inputs, pool = checked("input_vectors", input_vectors), checked("pool_vectors", pool_vectors)
+    check_widths(input_vectors=inputs, pool_vectors=pool)
+    check_order(input_vectors=inputs, pool_vectors=pool)
+    return np.concatenate(list(orders(*compared(inputs, pool, centre=centre))))
 
 
-def _sides(
+def compared(
     input_vectors: NDArray[Any], pool_vectors: NDArray[Any], *, centre: bool
 ) -> tuple[Vectors32, Vectors32]:
-    """Both sides checked, centred if asked, and of length 1."""
+    """Both sides as :func:`retrieve` compares them: checked, centred if asked, and of length 1."""
     inputs = checked("input_vectors", input_vectors)
     pool = checked("pool_vectors", pool_vectors)
     check_widths(input_vectors=inputs, pool_vectors=pool)
-    check_order(input_vectors=inputs, pool_vectors=pool)
     if centre:
         if len(inputs) == 1:
             raise InputError(
                 "input_vectors: one vector, which is 0 when centred; give centre=False or more inputs"
             )
+        check_order(input_vectors=inputs, pool_vectors=pool)
         inputs = inputs - inputs.mean(axis=0, dtype=np.float64).astype(np.float32)
         pool = pool - pool.mean(axis=0, dtype=np.float64).astype(np.float32)
     return normalised(inputs), normalised(pool)
 
 
-def _ordered(inputs: Vectors32, pool: Vectors32, n_rows: int) -> Iterator[NDArray[np.int64]]:
-    """(rows, pool) rows of the pool for a block of inputs after the other."""
+def orders(inputs: Vectors32, pool: Vectors32) -> Iterator[NDArray[np.int64]]:
+    """(rows, pool) int64 rows of the pool, most similar first, for a block of inputs after the other.
+
+    Args:
+        inputs: (inputs, d) float32 of length 1.
+        pool: (pool, d) float32 of length 1.
+    """
+    n_rows = min(_INPUT_ROWS, max(1, _BLOCK_SCORES // len(pool)))
     for start in range(0, len(inputs), n_rows):
         yield np.argsort(-(inputs[start : start + n_rows] @ pool.T), axis=1, kind="stable")
 

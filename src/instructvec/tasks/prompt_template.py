@@ -1,7 +1,7 @@
 """A template and columns of values -> solved examples and open questions, as they stand in a prompt.
 
-Knows names in braces; nothing of vectors, tokens or files. Braces around anything that is no name, as in JSON, stay
-as they are.
+Knows names in braces; nothing of vectors, tokens or files. Braces around anything that is no name, as in JSON,
+stay as they are.
 """
 
 from __future__ import annotations
