@@ -10,7 +10,7 @@ import argparse
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from instructvec.types import Encoder
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from instructvec.checkpoints.contract import EmbeddingContract
     from instructvec.embedder import Embedder
     from instructvec.tasks.vectors import Embedded
 
@@ -226,6 +227,9 @@ class CountedEncoder:
 
     def encode(self, inputs: Any, instruction: Any = None) -> Any:
         """As the embedder's."""
+        if isinstance(inputs, list) and isinstance(instruction, str | None) and len(inputs) > _CHUNK_ROWS:
+            parts = range(0, len(inputs), _CHUNK_ROWS)
+            return np.concatenate([self.encode(inputs[at : at + _CHUNK_ROWS], instruction) for at in parts])
         vectors = self._embedder.encode(inputs, instruction)
         self._bar.add(1 if isinstance(inputs, str) else len(inputs), 0, resumed=False)
         return vectors
@@ -235,7 +239,39 @@ class CountedEncoder:
         return self._embedder.contract(instruction)
 
 
-def shown_instruction(embedded: Embedded, given: str | None) -> str:
+def with_columns(table: pa.Table, columns: dict[str, Any]) -> pa.Table:
+    """The table with further columns behind its own.
+
+    Args:
+        table: n rows.
+        columns: n values, or a pyarrow array of them, by name.
+
+    Raises:
+        FileError: the table has a column of such a name already, as the output of this very command has.
+    """
+    import pyarrow as pa
+
+    for name, values in columns.items():
+        if name in table.column_names:
+            raise FileError(
+                f"column {name!r} is in the input already; expected none, for the output gets one of that name: "
+                "rename or drop it"
+            )
+        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+        table = table.append_column(name, array)
+    return table
+
+
+class MadeUnder(Protocol):
+    """Vectors, or what was found with them."""
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """Under which model and instruction they were made."""
+        ...
+
+
+def shown_instruction(embedded: MadeUnder, given: str | None) -> str:
     """Under which instruction the vectors were made, and whether the user chose it, as a line for the summary."""
     said = ", ".join(repr(one or "") for one in embedded.contract.instructions[:3])
     return f"instruction: {said}" + ("" if given is not None else " (--instruction changes it)")
