@@ -188,7 +188,7 @@ def _annotate(arguments: argparse.Namespace) -> None:
     table = with_columns(loaded.columns.take(found.rows), dict(zip(ANNOTATED, (found.n_votes,), strict=True)))
     write_table(table, arguments.output)
     lines = [
-        f"{arguments.output}: {len(found.rows):,} of {len(loaded):,} texts to annotate, those that serve most first",
+        f"{arguments.output}: {len(found.rows):,} of {len(loaded):,} texts to annotate, in the order chosen",
         shown_instruction(found, arguments.instruction),
         *_rejected(loaded),
     ]
