@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.errors import ConfigError, InputError
-from instructvec.extras import require
 from instructvec.tasks.arrays import Vectors32
+from instructvec.tasks.hnsw import index_class
 
 Rows = NDArray[np.int64]
 
@@ -144,11 +144,10 @@ def approximate_pairs(
 
     Source: Malkov & Yashunin 2018.
     """
-    require("usearch", "an approximate search for duplicates", extra="tasks")
-    from usearch.index import Index
-
     n_looked = min(n_neighbours + 1, len(unit))  # one is the row itself
-    index = Index(ndim=unit.shape[1], metric="ip", dtype="f16", expansion_add=128, expansion_search=2 * n_looked)
+    index = index_class("an approximate search for duplicates")(
+        ndim=unit.shape[1], metric="ip", dtype="f16", expansion_add=128, expansion_search=2 * n_looked
+    )
     for start in range(0, len(unit), block_rows):
         block = unit[start : start + block_rows]
         index.add(np.arange(start, start + len(block)), block)
