@@ -147,20 +147,22 @@ def _check_budget(arguments: argparse.Namespace) -> None:
 
 
 def _both(loaded: Loaded, pool: Loaded, arguments: argparse.Namespace) -> tuple[Embedded, Embedded]:
-    """Inputs and pool with vectors, made now where a file holds none."""
+    """Inputs and pool with vectors, made now where a file holds none, under the instruction of one that does."""
+    from instructvec.tasks.vectors import check_made_so
+
     needed = arguments.model is not None or loaded.embedded is None or pool.embedded is None
     embedder: Embedder | None = open_embedder(arguments) if needed else None
-    before = loaded.embedded or pool.embedded
-    if arguments.instruction is None and before is not None:
-        default = before.contract.instruction or ""
-    else:
-        default = chosen(arguments.instruction, DEMONSTRATIONS)
+    before = next((one.embedded for one in (loaded, pool) if one.embedded is not None), None)
+    said: str | None = chosen(arguments.instruction, DEMONSTRATIONS)
+    if before is not None:
+        check_made_so(before, embedder, arguments.instruction, "a file with vectors")
+        said = before.contract.instruction
     sides = []
     for one in (loaded, pool):
         if one.embedded is None and embedder is not None:
-            sides.append(encode(one.texts or [], embedder, default, quiet=arguments.quiet))
+            sides.append(encode(one.texts or [], embedder, said, quiet=arguments.quiet))
         else:
-            sides.append(with_vectors(one, arguments, default, embedder))
+            sides.append(with_vectors(one, arguments, DEMONSTRATIONS, embedder))
     return sides[0], sides[1]
 
 

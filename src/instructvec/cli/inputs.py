@@ -195,7 +195,7 @@ def with_vectors(
     return encode(loaded.texts or [], encoder, chosen(arguments.instruction, default), quiet=arguments.quiet)
 
 
-def encode(texts: list[str], embedder: Embedder, instruction: str, *, quiet: bool) -> Embedded:
+def encode(texts: list[str], embedder: Embedder, instruction: str | None, *, quiet: bool) -> Embedded:
     """Texts with their vectors under an instruction, with a bar on a terminal."""
     from instructvec.tasks.vectors import Embedded
 

@@ -108,11 +108,14 @@ def embedded(
     if isinstance(texts, Embedded):
         check_made_so(texts, embedder, instruction, name)
         return texts
+    return _encoded(texts, embedder, chosen(instruction, default), name)
+
+
+def _encoded(texts: Sequence[str], embedder: Encoder | None, said: str | None, name: str) -> Embedded:
     wanted = checked_texts(texts, name)
     if not wanted:
         raise InputError(f"{name}: empty; expected at least one text")
     encoder = or_bundled(embedder)
-    said = chosen(instruction, default)
     return Embedded(wanted, encoder.encode(wanted, said), encoder.contract(said))
 
 
@@ -134,12 +137,16 @@ def embedded_together(
         ContractMismatch: the two were made by different models or under different instructions.
     """
     before = next((one for one in (first, second) if isinstance(one, Embedded)), None)
-    if instruction is None and before is not None:
-        instruction = before.contract.instruction or ""
-    if not (isinstance(first, Embedded) and isinstance(second, Embedded)):
-        embedder = or_bundled(embedder)
-    one = embedded(first, embedder, instruction, default=default, name=names[0])
-    other = embedded(second, embedder, instruction, default=default, name=names[1])
+    sides = []
+    for side, name in zip((first, second), names, strict=True):
+        if before is None or isinstance(side, Embedded):
+            embedder = embedder if before is not None else or_bundled(embedder)
+            sides.append(embedded(side, embedder, instruction, default=default, name=name))
+        else:
+            check_made_so(before, None, instruction, names[0] if before is first else names[1])
+            # As it stands there: none at all is recorded in two ways.
+            sides.append(_encoded(side, embedder, before.contract.instruction, name))
+    one, other = sides
     try:
         one.contract.check(other.contract)
     except ContractMismatch as error:
