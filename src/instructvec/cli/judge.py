@@ -131,7 +131,7 @@ def _texts_of(cell: Any, name: str, row: int) -> list[str]:
             parsed = json.loads(cell)
         except ValueError:  # a text that begins with a bracket
             parsed = cell
-        cell = parsed if isinstance(parsed, list) and all(isinstance(one, str) for one in parsed) else cell
+        cell = parsed if isinstance(parsed, list) and all(isinstance(one, str | None) for one in parsed) else cell
     listed = cell if isinstance(cell, list) else [] if cell is None else [cell]
     for one in listed:
         if one is not None and not isinstance(one, str):
