@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +19,7 @@ import numpy as np
 
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
-from instructvec.errors import ConfigError, FileError
+from instructvec.errors import ConfigError, FileError, TruncationWarning
 from instructvec.types import Encoder
 
 if TYPE_CHECKING:
@@ -200,13 +203,33 @@ def encode(texts: list[str], embedder: Embedder, instruction: str | None, *, qui
     from instructvec.tasks.vectors import Embedded
 
     vectors = np.empty((len(texts), embedder.dimension), np.float32)
-    with ProgressBar(quiet=quiet) as bar:
+    with cuts_told(embedder), ProgressBar(quiet=quiet) as bar:
         bar.start(len(texts))
         for start in range(0, len(texts), _CHUNK_ROWS):
             part = texts[start : start + _CHUNK_ROWS]
             vectors[start : start + len(part)] = embedder.encode(part, instruction)
             bar.add(len(part), 0, resumed=False)
     return Embedded(texts, vectors, embedder.contract(instruction))
+
+
+@contextmanager
+def cuts_told(embedder: Embedder) -> Iterator[None]:
+    """Says once, in a command's words, that texts were cut at the model's limit; with ``--quiet`` too.
+
+    What lies behind the limit decides nothing, and two texts that differ only there have one vector.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TruncationWarning)
+        yield
+    for one in caught:
+        if not issubclass(one.category, TruncationWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if any(issubclass(one.category, TruncationWarning) for one in caught):
+        tell(
+            f"warning: some texts are longer than {embedder.max_seq_length} tokens; what follows was not read: "
+            "instructvec embed --long-text chunk reads all of it, and its output can be given here",
+            quiet=False,
+        )
 
 
 class CountedEncoder:

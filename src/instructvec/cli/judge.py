@@ -16,6 +16,7 @@ from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
     add_output_option,
+    cuts_told,
     load,
     shown_instruction,
     tell,
@@ -85,12 +86,13 @@ def run(arguments: argparse.Namespace) -> None:
     numbers = None if human is None else _numbers(human, rows.kept, arguments.human_column)
     texts = [loaded.texts[row] for row in rows.kept] if loaded.texts is not None else []
     distinct = len({one for row in rows.references for one in row})
-    with ProgressBar(quiet=arguments.quiet) as bar:
+    embedder = open_embedder(arguments)
+    with cuts_told(embedder), ProgressBar(quiet=arguments.quiet) as bar:
         bar.start(distinct + (0 if loaded.embedded is not None else len(texts)))
         found = judge(
             texts if loaded.embedded is None else loaded.embedded.take(rows.kept),
             rows.references,
-            embedder=CountedEncoder(open_embedder(arguments), bar),
+            embedder=CountedEncoder(embedder, bar),
             instruction=arguments.instruction,
             human_scores=numbers,
             systems=None if systems is None else [str(one) for one in systems],
