@@ -5,7 +5,14 @@ import argparse
 import numpy as np
 import pytest
 
-from instructvec.cli.inputs import add_input_options, load, with_vectors
+from instructvec.cli.inputs import (
+    CountedEncoder,
+    add_input_options,
+    encode,
+    load,
+    with_columns,
+    with_vectors,
+)
 from instructvec.cli.main import main
 from instructvec.errors import ConfigError, ContractMismatch, FileError
 
@@ -60,3 +67,39 @@ def test_no_rows_and_unknown_columns_are_refused(rows, tmp_path):
         load(parsed(tmp_path / "none.csv"))
     with pytest.raises(FileError, match="no column 'body'"):
         load(parsed(rows, "--column", "body"))
+
+
+def test_texts_that_are_cut_are_told_once_and_quiet_does_not_hide_it(bundled, capsys, monkeypatch):
+    monkeypatch.setattr("instructvec.cli.inputs._CHUNK_ROWS", 1)
+    long = "word " * 400
+    encode([long, long + "more", "short"], bundled, "x: ", quiet=True)
+    said = capsys.readouterr().err
+    assert said.count("longer than 256 tokens") == 1
+    assert "embed --long-text chunk" in said
+    encode(["short"], bundled, "x: ", quiet=True)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_counted_encoder_encodes_a_long_list_in_parts_to_the_same_vectors(bundled, monkeypatch):
+    told = []
+
+    class Bar:
+        def add(self, n, n_tokens, *, resumed):
+            told.append(n)
+
+    texts = ["rain", "snow", "hail"]
+    whole = CountedEncoder(bundled, Bar()).encode(texts, "x: ")
+    monkeypatch.setattr("instructvec.cli.inputs._CHUNK_ROWS", 2)
+    parts = CountedEncoder(bundled, Bar()).encode(texts, "x: ")
+    assert told == [3, 2, 1]
+    # int8 arithmetic depends on the batch in the last bits.
+    np.testing.assert_allclose(parts, whole, atol=1e-3)
+
+
+def test_new_columns_stand_behind_and_replace_none():
+    import pyarrow as pa
+
+    table = pa.table({"a": [1, 2]})
+    assert with_columns(table, {"b": ["x", "y"]}).to_pydict() == {"a": [1, 2], "b": ["x", "y"]}
+    with pytest.raises(FileError, match="column 'a' is in the input already"):
+        with_columns(table, {"a": [3, 4]})

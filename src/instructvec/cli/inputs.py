@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
-from instructvec.errors import ConfigError, FileError
+from instructvec.errors import ConfigError, FileError, TruncationWarning
 from instructvec.types import Encoder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from instructvec.checkpoints.contract import EmbeddingContract
     from instructvec.embedder import Embedder
     from instructvec.tasks.vectors import Embedded
 
@@ -194,18 +198,38 @@ def with_vectors(
     return encode(loaded.texts or [], encoder, chosen(arguments.instruction, default), quiet=arguments.quiet)
 
 
-def encode(texts: list[str], embedder: Embedder, instruction: str, *, quiet: bool) -> Embedded:
+def encode(texts: list[str], embedder: Embedder, instruction: str | None, *, quiet: bool) -> Embedded:
     """Texts with their vectors under an instruction, with a bar on a terminal."""
     from instructvec.tasks.vectors import Embedded
 
     vectors = np.empty((len(texts), embedder.dimension), np.float32)
-    with ProgressBar(quiet=quiet) as bar:
+    with cuts_told(embedder), ProgressBar(quiet=quiet) as bar:
         bar.start(len(texts))
         for start in range(0, len(texts), _CHUNK_ROWS):
             part = texts[start : start + _CHUNK_ROWS]
             vectors[start : start + len(part)] = embedder.encode(part, instruction)
             bar.add(len(part), 0, resumed=False)
     return Embedded(texts, vectors, embedder.contract(instruction))
+
+
+@contextmanager
+def cuts_told(embedder: Embedder) -> Iterator[None]:
+    """Says once, in a command's words, that texts were cut at the model's limit; with ``--quiet`` too.
+
+    What lies behind the limit decides nothing, and two texts that differ only there have one vector.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", TruncationWarning)
+        yield
+    for one in caught:
+        if not issubclass(one.category, TruncationWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if any(issubclass(one.category, TruncationWarning) for one in caught):
+        tell(
+            f"warning: some texts are longer than {embedder.max_seq_length} tokens; what follows was not read: "
+            "instructvec embed --long-text chunk reads all of it, and its output can be given here",
+            quiet=False,
+        )
 
 
 class CountedEncoder:
@@ -226,6 +250,9 @@ class CountedEncoder:
 
     def encode(self, inputs: Any, instruction: Any = None) -> Any:
         """As the embedder's."""
+        if isinstance(inputs, list) and isinstance(instruction, str | None) and len(inputs) > _CHUNK_ROWS:
+            parts = range(0, len(inputs), _CHUNK_ROWS)
+            return np.concatenate([self.encode(inputs[at : at + _CHUNK_ROWS], instruction) for at in parts])
         vectors = self._embedder.encode(inputs, instruction)
         self._bar.add(1 if isinstance(inputs, str) else len(inputs), 0, resumed=False)
         return vectors
@@ -235,7 +262,39 @@ class CountedEncoder:
         return self._embedder.contract(instruction)
 
 
-def shown_instruction(embedded: Embedded, given: str | None) -> str:
+def with_columns(table: pa.Table, columns: dict[str, Any]) -> pa.Table:
+    """The table with further columns behind its own.
+
+    Args:
+        table: n rows.
+        columns: n values, or a pyarrow array of them, by name.
+
+    Raises:
+        FileError: the table has a column of such a name already, as the output of this very command has.
+    """
+    import pyarrow as pa
+
+    for name, values in columns.items():
+        if name in table.column_names:
+            raise FileError(
+                f"column {name!r} is in the input already; expected none, for the output gets one of that name: "
+                "rename or drop it"
+            )
+        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+        table = table.append_column(name, array)
+    return table
+
+
+class MadeUnder(Protocol):
+    """Vectors, or what was found with them."""
+
+    @property
+    def contract(self) -> EmbeddingContract:
+        """Under which model and instruction they were made."""
+        ...
+
+
+def shown_instruction(embedded: MadeUnder, given: str | None) -> str:
     """Under which instruction the vectors were made, and whether the user chose it, as a line for the summary."""
     said = ", ".join(repr(one or "") for one in embedded.contract.instructions[:3])
     return f"instruction: {said}" + ("" if given is not None else " (--instruction changes it)")

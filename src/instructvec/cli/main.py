@@ -56,6 +56,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "classify": Command("instructvec.cli.classify", "give each text a label, by name, description or example"),
     "cluster": Command("instructvec.cli.cluster", "group texts that are about the same, and name the groups"),
+    "dedupe": Command("instructvec.cli.dedupe", "find texts that say the same, and keep one of each group"),
+    "judge": Command("instructvec.cli.judge", "score generated texts by their references, and rank systems"),
+    "demonstrations": Command(
+        "instructvec.cli.demonstrations", "pick examples for prompts under a budget, or texts to annotate"
+    ),
     "info": Command("instructvec.cli.info", "show model, backend, versions and machine"),
     "export": Command("instructvec.cli.export", "export a checkpoint to ONNX and measure the deviation"),
     "medi": Command(

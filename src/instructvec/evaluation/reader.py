@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from instructvec.errors import ConfigError, InputError
 from instructvec.evaluation.data import PromptRetrieval
 from instructvec.evaluation.language_model import LanguageModel, Reader
-from instructvec.evaluation.protocols.demonstrations import pack, without_itself
+from instructvec.evaluation.protocols.demonstrations import without_itself
 from instructvec.evaluation.protocols.outcome import Outcome
 from instructvec.evaluation.protocols.overlap import rouge_l
+from instructvec.tasks.packing import pack, within_budget
+from instructvec.tasks.prompt_template import SOLVED, PromptTemplate
 
 __all__ = ["LanguageModel", "Reader", "prompt_retrieval_with_reader"]
 
@@ -90,7 +92,7 @@ def example(text: str, output: str) -> str:
         >>> example("2 + 2", "4")
         'Input: 2 + 2\\nOutput: 4\\n\\n'
     """
-    return f"{question(text)} {_line(output)}\n\n"
+    return PromptTemplate(SOLVED).examples({"input": [text], "output": [_line(output)]})[0] + "\n\n"
 
 
 def question(text: str) -> str:
@@ -100,7 +102,7 @@ def question(text: str) -> str:
         >>> question("2 + 3")
         'Input: 2 + 3\\nOutput:'
     """
-    return f"Input: {text}\nOutput:"
+    return PromptTemplate(SOLVED).questions({"input": [text]})[0]
 
 
 def _line(text: str) -> str:
@@ -132,14 +134,8 @@ def _prompts(
         except InputError as error:
             raise InputError(f"input {row + 1}: {error}") from None
 
-    def prompt(at: int) -> str:
-        return "".join(examples[one] for one in chosen[at]) + questions[at]
+    def prompt(at: int, shown: Sequence[int]) -> str:
+        return "".join(examples[one] for one in shown) + questions[at]
 
-    # Joined texts may have a few tokens more than apart; the farthest example then gives way.
-    rest = list(range(len(rows)))
-    while rest:
-        counts = reader.count_tokens([prompt(at) for at in rest])
-        rest = [at for at, count in zip(rest, counts, strict=True) if count > budget and chosen[at]]
-        for at in rest:
-            del chosen[at][0]
-    return [prompt(at) for at in range(len(rows))], list(map(len, chosen))
+    kept = within_budget(chosen, prompt, reader.count_tokens, budget)
+    return [prompt(at, shown) for at, shown in enumerate(kept)], list(map(len, kept))

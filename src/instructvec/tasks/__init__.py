@@ -50,6 +50,41 @@ _HOMES = {
     "Ranked": "instructvec.tasks.reranking",
     "embedded": "instructvec.tasks.vectors",
     "rerank": "instructvec.tasks.reranking",
+    from instructvec.tasks.annotation import Pool, select_pool
+    from instructvec.tasks.calibration import Calibration, calibrate
+    from instructvec.tasks.demonstrations import Demonstrations, select_demonstrations
+    from instructvec.tasks.duplicates import Duplicates, find_duplicates
+    from instructvec.tasks.judging import Judged, judge
+    from instructvec.tasks.vectors import Embedded, embedded
+
+__all__ = [
+    "Calibration",
+    "Demonstrations",
+    "Duplicates",
+    "Embedded",
+    "Judged",
+    "Pool",
+    "calibrate",
+    "embedded",
+    "find_duplicates",
+    "judge",
+    "select_demonstrations",
+    "select_pool",
+]
+
+_HOMES = {
+    "Calibration": "instructvec.tasks.calibration",
+    "Demonstrations": "instructvec.tasks.demonstrations",
+    "Duplicates": "instructvec.tasks.duplicates",
+    "Embedded": "instructvec.tasks.vectors",
+    "Judged": "instructvec.tasks.judging",
+    "Pool": "instructvec.tasks.annotation",
+    "calibrate": "instructvec.tasks.calibration",
+    "embedded": "instructvec.tasks.vectors",
+    "find_duplicates": "instructvec.tasks.duplicates",
+    "judge": "instructvec.tasks.judging",
+    "select_demonstrations": "instructvec.tasks.demonstrations",
+    "select_pool": "instructvec.tasks.annotation",
 }
 
 

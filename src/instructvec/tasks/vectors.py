@@ -108,12 +108,50 @@ def embedded(
     if isinstance(texts, Embedded):
         check_made_so(texts, embedder, instruction, name)
         return texts
+    return _encoded(texts, embedder, chosen(instruction, default), name)
+
+
+def _encoded(texts: Sequence[str], embedder: Encoder | None, said: str | None, name: str) -> Embedded:
     wanted = checked_texts(texts, name)
     if not wanted:
         raise InputError(f"{name}: empty; expected at least one text")
     encoder = or_bundled(embedder)
-    said = chosen(instruction, default)
     return Embedded(wanted, encoder.encode(wanted, said), encoder.contract(said))
+
+
+def embedded_together(
+    first: Texts,
+    second: Texts,
+    embedder: Encoder | None = None,
+    instruction: str | Instruction | None = None,
+    *,
+    default: str = "",
+    names: tuple[str, str] = ("texts", "others"),
+) -> tuple[Embedded, Embedded]:
+    """Two lists of texts with vectors that compare, as :func:`embedded` has them.
+
+    Where one of them was embedded before and no instruction is given, the other is encoded under its instruction.
+
+    Raises:
+        InputError: a text that is none, or no texts.
+        ContractMismatch: the two were made by different models or under different instructions.
+    """
+    before = next((one for one in (first, second) if isinstance(one, Embedded)), None)
+    sides = []
+    for side, name in zip((first, second), names, strict=True):
+        if before is None or isinstance(side, Embedded):
+            embedder = embedder if before is not None else or_bundled(embedder)
+            sides.append(embedded(side, embedder, instruction, default=default, name=name))
+        else:
+            check_made_so(before, None, instruction, names[0] if before is first else names[1])
+            # As it stands there: none at all is recorded in two ways.
+            sides.append(_encoded(side, embedder, before.contract.instruction, name))
+    one, other = sides
+    try:
+        one.contract.check(other.contract)
+    except ContractMismatch as error:
+        raise ContractMismatch(f"{names[0]} and {names[1]} do not compare: {error}") from None
+    return one, other
 
 
 def check_made_so(

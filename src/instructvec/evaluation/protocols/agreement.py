@@ -30,10 +30,9 @@ from instructvec.evaluation.protocols.vectors import (
     checked,
     checked_lists,
     checked_pairs,
-    cosines,
-    normalised,
     similarities,
 )
+from instructvec.tasks.judging import max_cosines
 
 
 def sts(a: NDArray[Any], b: NDArray[Any], scores: Sequence[float]) -> Outcome:
@@ -128,7 +127,7 @@ def summarization(
 
 def _summary_correlations(human: Vectors32, machine: Vectors32, gold: Numbers) -> tuple[float, float, float]:
     """Pearson, Spearman and Spearman's p-value for a document's summaries; NaN where undefined."""
-    nearest = _max_cosines(machine, [human] * len(machine))
+    nearest = max_cosines(machine, [human] * len(machine))
     pearson, spearman = correlations(gold, nearest)
     if np.isnan(spearman):
         return pearson, spearman, float("nan")
@@ -167,7 +166,7 @@ def text_generation_evaluation(
     if len(groups) != len(hypotheses):
         raise InputError(f"groups: {len(groups)} names; expected {len(hypotheses)}, one for each hypothesis")
     check_order(hypotheses=hypotheses)
-    nearest = _max_cosines(hypotheses, references)
+    nearest = max_cosines(hypotheses, references)
     _check_cosines_vary(nearest)
     pearson, spearman = correlations(gold, nearest)
     from scipy.stats import kendalltau
@@ -185,11 +184,3 @@ def text_generation_evaluation(
         "kendall_max_cosine": float(kendalltau(gold, nearest).statistic),
     }
     return Outcome(pearson, metrics, (len(places),), statistic)
-
-
-def _max_cosines(vectors: Vectors32, others: Sequence[Vectors32]) -> Numbers:
-    """(n,) float64: the greatest cosine of each vector with those it is held against."""
-    own = normalised(vectors)
-    return np.array(
-        [cosines(one, normalised(held)).max() for one, held in zip(own, others, strict=True)], np.float64
-    )

@@ -18,55 +18,15 @@ from instructvec.errors import ConfigError, InputError
 from instructvec.evaluation.data import PromptRetrieval
 from instructvec.evaluation.protocols.outcome import Outcome
 from instructvec.evaluation.protocols.overlap import token_f1
-from instructvec.evaluation.protocols.vectors import check_order, check_widths, checked, normalised
+from instructvec.evaluation.protocols.vectors import checked
+from instructvec.tasks.packing import MAX_EXAMPLE_TOKENS, others_than, pack, retrieve
 
-MAX_EXAMPLE_TOKENS = 250
-"""Longer examples are passed over, as in the original."""
+__all__ = ["MAX_EXAMPLE_TOKENS", "pack", "prompt_retrieval", "retrieve", "without_itself"]
 
-_INPUT_ROWS = 512
 _MEASURES: dict[str, Callable[[str, str], float]] = {
     "knn_output_agreement": lambda output, wanted: float(output == wanted),
     "retrieved_output_f1": token_f1,
 }
-
-
-def retrieve(input_vectors: NDArray[Any], pool_vectors: NDArray[Any], *, centre: bool = True) -> NDArray[np.int64]:
-    """The pool's examples for each input, most similar first by cosine.
-
-    Args:
-        input_vectors: (inputs, d).
-        pool_vectors: (pool, d).
-        centre: subtract from each side its own mean first, as the original does. This takes several inputs, and
-            makes an input's neighbours depend on the others; without it they do not.
-
-    Returns:
-        (inputs, pool) int64 rows of the pool; of equally similar ones the lower first.
-
-    Raises:
-        InputError: shapes that disagree, NaN or infinite components, or vectors that are all the same; with
-            ``centre``, also a single input.
-
-    Example:
-        >>> retrieve(np.array([[1.0, 0.1]]), np.eye(2)[::-1], centre=False)
-        array([[1, 0]])
-    """
-    inputs = checked("input_vectors", input_vectors)
-    pool = checked("pool_vectors", pool_vectors)
-    check_widths(input_vectors=inputs, pool_vectors=pool)
-    check_order(input_vectors=inputs, pool_vectors=pool)
-    if centre:
-        if len(inputs) == 1:
-            raise InputError(
-                "input_vectors: one vector, which is 0 when centred; give centre=False or more inputs"
-            )
-        inputs = inputs - inputs.mean(axis=0, dtype=np.float64).astype(np.float32)
-        pool = pool - pool.mean(axis=0, dtype=np.float64).astype(np.float32)
-    inputs, pool = normalised(inputs), normalised(pool)
-    order = np.empty((len(inputs), len(pool)), np.int64)
-    for start in range(0, len(inputs), _INPUT_ROWS):
-        rows = slice(start, start + _INPUT_ROWS)
-        order[rows] = np.argsort(-(inputs[rows] @ pool.T), axis=1, kind="stable")
-    return order
 
 
 def without_itself(data: PromptRetrieval, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -86,17 +46,12 @@ def without_itself(data: PromptRetrieval, order: NDArray[np.int64]) -> list[NDAr
     shape = (len(data.inputs), len(data.pool_inputs))
     if order.shape != shape:
         raise InputError(f"order: shape {order.shape}; expected {shape}, the pool's rows for each input")
-    rows_of: dict[str, list[int]] = {}
-    for row, text in enumerate(data.pool_inputs):
-        rows_of.setdefault(text, []).append(row)
-    found = []
-    for at, (text, rows) in enumerate(zip(data.inputs, order, strict=True), start=1):
-        kept = rows[~np.isin(rows, rows_of[text])] if text in rows_of else rows
-        if not len(kept):
+    found = list(others_than(data.inputs, data.pool_inputs, order))
+    for at, rows in enumerate(found, start=1):
+        if not len(rows):
             raise InputError(
                 f"input {at}: every example of the pool is this very text; give a pool of other texts"
             )
-        found.append(kept)
     return found
 
 
@@ -185,50 +140,3 @@ def _votes(data: PromptRetrieval, nearest: Sequence[NDArray[np.int64]]) -> NDArr
     """(inputs,) 1 where the most frequent output is right; of equally frequent ones the nearest counts."""
     elected = [Counter(data.pool_outputs[row] for row in rows).most_common(1)[0][0] for rows in nearest]
     return np.array([float(one == wanted) for one, wanted in zip(elected, data.outputs, strict=True)])
-
-
-def pack(
-    order: Sequence[int] | NDArray[np.int64],
-    lengths: Sequence[int] | NDArray[np.int64],
-    input_length: int,
-    budget_tokens: int,
-    *,
-    max_example_tokens: int = MAX_EXAMPLE_TOKENS,
-) -> list[int]:
-    """The nearest examples that fit into a prompt, nearest last, where a language model minds them most.
-
-    Args:
-        order: rows of the pool, nearest first.
-        lengths: tokens of each row of the pool, all of them.
-        input_length: tokens that the input itself takes.
-        budget_tokens: of the whole prompt.
-        max_example_tokens: longer examples are passed over.
-
-    Returns:
-        Rows of the pool in the order in which to show them. The first example that exceeds what is left ends the
-        search, even if a later one would fit; none at all if that is the nearest.
-
-    Raises:
-        InputError: the input alone exceeds the budget.
-
-    Source: the code of Su et al. 2022 and Su et al. 2023.
-
-    Example:
-        >>> pack([2, 0, 1], lengths=[40, 30, 300], input_length=20, budget_tokens=100)
-        [1, 0]
-    """
-    if input_length > budget_tokens:
-        raise InputError(
-            f"the input has {input_length} tokens; expected at most budget_tokens = {budget_tokens}: raise the "
-            "budget or shorten the input"
-        )
-    chosen: list[int] = []
-    left = budget_tokens - input_length
-    for row in order:
-        if lengths[row] > max_example_tokens:
-            continue
-        if lengths[row] > left:
-            break
-        chosen.append(int(row))
-        left -= int(lengths[row])
-    return chosen[::-1]
