@@ -11,13 +11,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from instructvec.tasks.tuning.choice import Candidate, Tuned, tune_instruction
+    from instructvec.tasks.tuning.data import Judgements, LabelledTexts, TextPairs
     from instructvec.tasks.vectors import Embedded, embedded
 
-__all__ = ["Embedded", "embedded"]
+__all__ = [
+    "Candidate",
+    "Embedded",
+    "Judgements",
+    "LabelledTexts",
+    "TextPairs",
+    "Tuned",
+    "embedded",
+    "tune_instruction",
+]
 
 _HOMES = {
     "Embedded": "instructvec.tasks.vectors",
     "embedded": "instructvec.tasks.vectors",
+    "Candidate": "instructvec.tasks.tuning.choice",
+    "Judgements": "instructvec.tasks.tuning.data",
+    "LabelledTexts": "instructvec.tasks.tuning.data",
+    "TextPairs": "instructvec.tasks.tuning.data",
+    "Tuned": "instructvec.tasks.tuning.choice",
+    "tune_instruction": "instructvec.tasks.tuning.choice",
 }
 
 
