@@ -120,7 +120,8 @@ def words_of(
 ) -> Words:
     """What the data says of itself: frequent words, lengths, names of columns and labels."""
     texts, name = _texts(data, of_documents)
-    types = [text_type] if text_type else [*_named(name), *_types(texts)]
+    kind = ("document" if of_documents else "query",) if isinstance(data, Judgements) else ()
+    types = [text_type] if text_type else [*_named(name), *kind, *_types(texts)]
     domains = [domain] if domain else _domains(texts, data.labels if isinstance(data, LabelledTexts) else ())
     return Words(
         tuple(domains),

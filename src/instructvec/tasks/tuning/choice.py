@@ -47,15 +47,15 @@ _CHOOSING_SHARE = 0.75
 
 
 class Step(NamedTuple):
-    """A candidate was scored.
+    """A candidate was scored, or a round begins.
 
     Attributes:
         side: ``"query"``, or ``"document"`` where these are tuned too; texts and pairs are queries.
         rung, n_rungs: which round of how many, from 1.
-        candidate, n_candidates: which of the round's candidates, from 1.
+        candidate, n_candidates: which of the round's candidates, from 1; 0 where the round begins.
         n_rows: texts, pairs or queries it was scored on.
-        instruction: the candidate.
-        score: as a fraction.
+        instruction: the candidate; empty where the round begins.
+        score: as a fraction; ``None`` where the round begins.
     """
 
     side: str
@@ -65,7 +65,7 @@ class Step(NamedTuple):
     n_candidates: int
     n_rows: int
     instruction: str
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def tune_instruction(
     minutes: float | None = None,
     seed: int = 42,
     on_step: Callable[[Step], None] | None = None,
-    on_texts: Callable[[int], None] | None = None,
+    on_texts: Callable[[Sequence[str]], None] | None = None,
 ) -> Tuned:
     """Find the instruction under which labelled data comes out best.
 
@@ -178,7 +178,7 @@ def tune_instruction(
             what it takes.
         seed: of what is drawn.
         on_step: told of every score.
-        on_texts: told how many texts were encoded.
+        on_texts: told of the texts that were encoded.
 
     Returns:
         The instruction, how good it is, and what became of every candidate.
@@ -292,6 +292,8 @@ class _Search:
     ) -> list[Candidate]:
         """The candidates with their scores on these rows, as many as there is time for, at least one."""
         done: list[Candidate] = []
+        tell = self.on_step or (lambda step: None)
+        tell(Step(alive[0].side, rung, n_rungs, 0, len(alive), len(rows), "", None))
         for at, one in enumerate(alive, start=1):
             if self._is_late() and (done or rung > 1):
                 self.is_cut_short = True
@@ -300,8 +302,7 @@ class _Search:
             score = self.problem.score(rows, self.views(pair), whole=one.side == "query")
             first = score if one.first_score is None else one.first_score
             done.append(Candidate(one.instruction, one.origin, one.side, rung, len(rows), score, first))
-            if self.on_step is not None:
-                self.on_step(Step(one.side, rung, n_rungs, at, len(alive), len(rows), one.instruction, score))
+            tell(Step(one.side, rung, n_rungs, at, len(alive), len(rows), one.instruction, score))
         return done
 
     def _forget(self, instructions: Sequence[str], fixed: _Pair) -> None:
