@@ -17,6 +17,7 @@ import numpy as np
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
 from instructvec.errors import ConfigError, FileError
+from instructvec.instruction import Instruction
 from instructvec.types import Encoder
 
 if TYPE_CHECKING:
@@ -225,7 +226,13 @@ class CountedEncoder:
         return self._embedder.dimension
 
     def encode(self, inputs: Any, instruction: Any = None) -> Any:
-        """As the embedder's."""
+        """As the embedder's; of many texts under one instruction, so many at a time that the bar moves."""
+        if isinstance(inputs, str) or not (instruction is None or isinstance(instruction, str | Instruction)):
+            return self._counted(inputs, instruction)
+        starts = range(0, len(inputs), _CHUNK_ROWS) if len(inputs) else [0]
+        return np.concatenate([self._counted(inputs[at : at + _CHUNK_ROWS], instruction) for at in starts])
+
+    def _counted(self, inputs: Any, instruction: Any) -> Any:
         vectors = self._embedder.encode(inputs, instruction)
         self._bar.add(1 if isinstance(inputs, str) else len(inputs), 0, resumed=False)
         return vectors

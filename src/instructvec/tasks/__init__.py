@@ -11,6 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from instructvec.tasks.maps.page import render_map
+    from instructvec.tasks.maps.picture import draw_map
+    from instructvec.tasks.maps.points import TextMap, text_map
     from instructvec.tasks.tuning.choice import Candidate, Tuned, tune_instruction
     from instructvec.tasks.tuning.data import Judgements, LabelledTexts, TextPairs
     from instructvec.tasks.vectors import Embedded, embedded
@@ -20,15 +23,23 @@ __all__ = [
     "Embedded",
     "Judgements",
     "LabelledTexts",
+    "TextMap",
     "TextPairs",
     "Tuned",
+    "draw_map",
     "embedded",
+    "render_map",
+    "text_map",
     "tune_instruction",
 ]
 
 _HOMES = {
     "Embedded": "instructvec.tasks.vectors",
     "embedded": "instructvec.tasks.vectors",
+    "TextMap": "instructvec.tasks.maps.points",
+    "text_map": "instructvec.tasks.maps.points",
+    "render_map": "instructvec.tasks.maps.page",
+    "draw_map": "instructvec.tasks.maps.picture",
     "Candidate": "instructvec.tasks.tuning.choice",
     "Judgements": "instructvec.tasks.tuning.data",
     "LabelledTexts": "instructvec.tasks.tuning.data",
