@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from instructvec.tasks.maps.page import render_map
     from instructvec.tasks.maps.picture import draw_map
     from instructvec.tasks.maps.points import TextMap, text_map
+    from instructvec.tasks.switching import Switch, learn_switch
     from instructvec.tasks.tuning.choice import Candidate, Tuned, tune_instruction
     from instructvec.tasks.tuning.data import Judgements, LabelledTexts, TextPairs
     from instructvec.tasks.vectors import Embedded, embedded
@@ -23,11 +24,13 @@ __all__ = [
     "Embedded",
     "Judgements",
     "LabelledTexts",
+    "Switch",
     "TextMap",
     "TextPairs",
     "Tuned",
     "draw_map",
     "embedded",
+    "learn_switch",
     "render_map",
     "text_map",
     "tune_instruction",
@@ -36,6 +39,8 @@ __all__ = [
 _HOMES = {
     "Embedded": "instructvec.tasks.vectors",
     "embedded": "instructvec.tasks.vectors",
+    "Switch": "instructvec.tasks.switching",
+    "learn_switch": "instructvec.tasks.switching",
     "TextMap": "instructvec.tasks.maps.points",
     "text_map": "instructvec.tasks.maps.points",
     "render_map": "instructvec.tasks.maps.page",

@@ -107,16 +107,16 @@ def principal(array: NDArray[Any], n_components: int) -> tuple[Floats, Floats]:
         (n, k) float64, each column's largest entry positive, and (k,) shares of 1.
 
     Example:
-        >>> places, shares = principal(np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]]), 2)
+        >>> places, shares = principal(np.array([[0.0, 1.0], [2.0, 1.0], [7.0, 1.0]]), 2)
         >>> places[:, 0].round(6).tolist(), shares.tolist()
-        ([-2.0, 0.0, 2.0], [1.0, 0.0])
+        ([-3.0, -1.0, 4.0], [1.0, 0.0])
     """
     centred = np.asarray(array, np.float64) - np.mean(array, axis=0, dtype=np.float64)
     variances, axes = np.linalg.eigh(centred.T @ centred)
     variances, axes = np.maximum(variances[::-1], 0)[:n_components], axes[:, ::-1][:, :n_components]
     places = centred @ axes
     furthest = np.abs(places).argmax(axis=0)
-    # An axis has no direction of its own; the last of equally far points decides, so that order is kept.
+    # An axis has no direction of its own, and which one a library gives depends on the machine.
     signs = np.where(places[furthest, np.arange(places.shape[1])] < 0, -1.0, 1.0)
     return places * signs, variances / np.maximum((centred**2).sum(), 1e-300)
 
