@@ -2,8 +2,8 @@
 
 Knows arrays, contracts and files; nothing of tasks. The map is learned from a sample that is encoded under both
 instructions: a ridge regression, or a rotation between the means (orthogonal Procrustes, Schönemann 1966),
-whichever keeps more on rows set aside; what it keeps is measured on yet other rows. What it makes is an estimate, so its
-contract is its own, and nothing mixes it with vectors that were really made under the instruction.
+whichever keeps more on rows set aside; what it keeps is measured on yet other rows. What it makes is an estimate,
+so its contract is its own, and nothing mixes it with vectors that were really made under the instruction.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ class Classes:
         codes: (n,) int64, each point's place in ``names``; ``len(names)`` for a class too small to have a colour,
             ``len(names) + 1`` for no value.
         n_others: how many classes have no colour of their own.
-        labels: (n,) int64, the same for the same value, those without a colour too; -1 for no value.
+        labels: (n,) int64, each point's place in ``every``; -1 for no value.
+        every: all classes, those without a colour too.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Classes:
     codes: NDArray[np.int64]
     n_others: int
     labels: NDArray[np.int64]
+    every: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,8 +116,8 @@ def colouring(
     codes = np.array([places.get(one, len(kept)) for one in said], np.int64)
     every: dict[str | None, int] = {None: -1} | {one: at for at, one in enumerate(counted)}
     labels = np.array([every[one] for one in said], np.int64)
-    n_others = len(counted) - len(kept)
-    return Classes(name, tuple(kept), tuple(counted[one] for one in kept), codes, n_others, labels)
+    counts = tuple(counted[one] for one in kept)
+    return Classes(name, tuple(kept), counts, codes, len(counted) - len(kept), labels, tuple(counted))
 
 
 def _is_missing(value: object) -> bool:

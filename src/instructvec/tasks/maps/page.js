@@ -157,7 +157,9 @@ function drawNames(panel, context) {
     if (!panel.middles[code] || (chosen.size && !chosen.has(code))) return;
     const name = group.name.length > 28 ? `${group.name.slice(0, 27)}…` : group.name;
     const half = context.measureText(name).width / 2 + 3;
-    const x = Math.min(Math.max(panel.width / 2 + (panel.middles[code][0] - view.x) * panel.scale * view.zoom, half), panel.width - half);
+    const at = panel.width / 2 + (panel.middles[code][0] - view.x) * panel.scale * view.zoom;
+    if (at < 0 || at > panel.width) return;
+    const x = Math.min(Math.max(at, half), panel.width - half);
     let y = panel.height / 2 + (panel.middles[code][1] - view.y) * panel.scale * view.zoom;
     const isTaken = () => taken.some(([tx, ty, th]) => Math.abs(tx - x) < th + half && Math.abs(ty - y) < 16);
     for (let tries = 0; isTaken() && tries < 6; tries += 1) y += 16;
@@ -185,7 +187,8 @@ function redraw() {
 function labelOf(row) {
   if (data.values) return `${data.label || "value"}: ${data.values[row] ?? "none"}`;
   if (!groups.length) return "";
-  return data.label ? `${data.label}: ${groups[codes[row]].name}` : groups[codes[row]].name;
+  const name = data.every[data.labels[row]] ?? "none";
+  return data.label ? `${data.label}: ${name}` : name;
 }
 
 function made(name, text, cls) {

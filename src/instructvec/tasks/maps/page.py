@@ -126,12 +126,13 @@ def _short(value: float) -> str:
 
 def _facts(made: TextMap) -> str:
     drawn = f" of {made.n_given:,}, drawn at random" if len(made) < made.n_given else ""
-    model = made.panels[0].contract.model or "the bundled model"
-    return f"{counted(len(made), 'text')}{drawn}, by {METHOD_NAMES[made.method]}, of vectors of {model}"
+    model = made.panels[0].contract.model
+    by = f"the model {model}" if model not in ("", "bundled") else "the bundled model"
+    return f"{counted(len(made), 'text')}{drawn}; vectors of {by}, laid out by {METHOD_NAMES[made.method]}"
 
 
 def _lead(made: TextMap) -> str:
-    lead = "Texts that mean the like lie near each other. Point at one to read it, click to keep it in view."
+    lead = "Texts of like meaning lie near each other. Point at one to read it, click to keep it in view."
     if len(made.panels) > 1:
         lead += " Both maps show the same texts, under one instruction each; what is pointed at is ringed in both."
     if made.panels[0].nearest is not None:
@@ -223,6 +224,10 @@ def _data(made: TextMap, groups: Sequence[Group], codes: Sequence[int]) -> dict[
         "codes": list(codes),
         "naming": isinstance(made.colours, kinds.Classes),
         "label": made.colours.name if made.colours is not None else "",
+        "labels": made.colours.labels.tolist() if isinstance(made.colours, kinds.Classes) else None,
+        "every": [fits(one, _LABEL_CHARS * 2) for one in made.colours.every]
+        if isinstance(made.colours, kinds.Classes)
+        else None,
         "values": None if scale is None else [_or_none(value) for value in scale.values],
         "places": None if scale is None else [_or_none(value) for value in np.round(scale.places, 3)],
     }

@@ -46,7 +46,9 @@ def draw_map(made: TextMap, *, title: str = "Map of texts", names: bool = True) 
     from matplotlib.figure import Figure
 
     # Without pyplot, which would keep the figure and choose a backend for the whole process.
-    drawing = Figure(figsize=(_PANEL_INCHES * len(made.panels), _PANEL_INCHES + 1), dpi=_DPI, layout="constrained")
+    has_bar = isinstance(made.colours, Scale)
+    size = (_PANEL_INCHES * len(made.panels) + 1.2 * has_bar, _PANEL_INCHES + (0.6 if has_bar else 1.1))
+    drawing = Figure(figsize=size, dpi=_DPI, layout="constrained")
     FigureCanvasAgg(drawing)
     # Texts of the data are no formulas.
     drawing.suptitle(title, fontsize=13, fontweight="bold", parse_math=False)
@@ -55,7 +57,7 @@ def draw_map(made: TextMap, *, title: str = "Map of texts", names: bool = True) 
     for axes, panel in zip(all_axes, made.panels, strict=True):
         shown = _draw_panel(axes, made, panel)
     if isinstance(made.colours, Scale):
-        drawing.colorbar(shown, ax=list(all_axes), shrink=0.7, label=fits(made.colours.name, 60))
+        drawing.colorbar(shown, ax=list(all_axes), shrink=0.8, label=fits(made.colours.name, 60))
     elif names and made.colours is not None:
         handles, labels = all_axes[0].get_legend_handles_labels()
         legend = drawing.legend(
