@@ -55,3 +55,8 @@ def test_bad_usage_writes_nothing(rows, capsys, arguments, said):
     assert main(["map", "rows.csv", "--column", "text", *arguments]) == 2
     assert said in capsys.readouterr().err
     assert sorted(path.name for path in rows.iterdir()) == ["rows.csv"]
+
+
+def test_an_output_without_its_folder_is_refused_before_any_work(rows, capsys):
+    assert main(["map", "rows.csv", "--column", "text", "-o", "none/map.html"]) == 1
+    assert "none/map.html: the folder none is not there; make it" in capsys.readouterr().err

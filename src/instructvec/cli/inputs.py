@@ -16,7 +16,7 @@ import numpy as np
 
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
-from instructvec.errors import ConfigError, FileError
+from instructvec.errors import ConfigError, FileError, OutputError
 from instructvec.instruction import Instruction
 from instructvec.types import Encoder
 
@@ -100,6 +100,16 @@ def add_output_option(parser: argparse.ArgumentParser, *, required: bool = True)
     parser.add_argument(
         "-o", "--output", type=Path, required=required, metavar="OUT", help=".csv, .tsv, .jsonl or .parquet"
     )
+
+
+def check_folder(output: Path) -> None:
+    """Refuse an output whose folder is not there, before any work is done for it.
+
+    Raises:
+        OutputError: naming the folder.
+    """
+    if not output.parent.is_dir():
+        raise OutputError(f"{output}: the folder {output.parent} is not there; make it, or give another output")
 
 
 def load(arguments: argparse.Namespace) -> Loaded:

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructvec.cli.inputs import CountedEncoder, Loaded, add_input_options, load, tell
+from instructvec.cli.inputs import CountedEncoder, Loaded, add_input_options, check_folder, load, tell
 from instructvec.cli.options import new_parser, open_embedder, positive
 from instructvec.cli.progress import ProgressBar
 from instructvec.errors import ConfigError
@@ -99,6 +99,7 @@ def _check(arguments: argparse.Namespace) -> None:
     suffix = arguments.output.suffix.lower()
     if suffix not in _SUFFIXES:
         raise ConfigError(f"output {arguments.output}: the suffix {suffix!r} names no map; expected .html or .png")
+    check_folder(arguments.output)
     if suffix == ".png":
         require("matplotlib", "a .png", extra="map")
     if arguments.method != "pca":

@@ -12,7 +12,15 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructvec.cli.inputs import Loaded, add_input_options, add_output_option, load, load_files, tell
+from instructvec.cli.inputs import (
+    Loaded,
+    add_input_options,
+    add_output_option,
+    check_folder,
+    load,
+    load_files,
+    tell,
+)
 from instructvec.cli.options import new_parser, open_embedder, positive
 from instructvec.cli.progress import StageBar
 from instructvec.cli.training import minutes
@@ -91,6 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.output is not None:
         table_writer(arguments.output)
+        check_folder(arguments.output)
     candidates = [*arguments.candidate, *_candidates_of(arguments.candidates_file)]
     data = _data(arguments)
     with warnings.catch_warnings(record=True) as caught, StageBar(quiet=arguments.quiet) as bar:
@@ -253,12 +262,13 @@ def _judgements(arguments: argparse.Namespace, folder: Path) -> Judgements:
 
 
 def _retrieval_files(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Path, Path]:
-    if not _is_beir(folder):
+    if folder.is_dir():
+        corpus = _first(folder, "corpus.jsonl")
+    else:
         if arguments.queries is None or arguments.qrels is None:
             missing = "--queries" if arguments.queries is None else "--qrels"
             raise ConfigError(f"{missing} is not given; retrieval needs --queries FILE and --qrels FILE")
         return folder, arguments.queries, arguments.qrels
-    corpus = _first(folder, "corpus.jsonl")
     queries = arguments.queries or _first(folder, "queries.jsonl")
     names = [*(f"qrels/{split}.tsv" for split in _SPLITS), "qrels.tsv"]
     return corpus, queries, arguments.qrels or _first(folder, *names)

@@ -22,7 +22,7 @@ let kept = -1;
 let palette = null;
 
 const panels = [...document.querySelectorAll("canvas.scatter")].map((canvas, at) => ({
-  canvas, ...data.panels[at], width: 0, height: 0, scale: 1,
+  canvas, ...data.panels[at], width: 0, height: 0, scale: 1, layer: document.createElement("canvas"), isStale: true,
 }));
 
 function readPalette() {
@@ -87,18 +87,31 @@ function place(panel, row) {
   ];
 }
 
+// The points are drawn on a layer of their own, which what is pointed at leaves as it is.
 function draw(panel) {
-  const { canvas } = panel;
+  const { canvas, layer } = panel;
   const ratio = devicePixelRatio || 1;
   const box = canvas.getBoundingClientRect();
   panel.width = box.width;
   panel.height = box.height;
   panel.scale = (Math.min(box.width, box.height) - 2 * MARGIN) / GRID;
   const [width, height] = [Math.round(box.width * ratio), Math.round(box.height * ratio)];
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const isResized = canvas.width !== width || canvas.height !== height;
+  if (isResized) for (const one of [canvas, layer]) Object.assign(one, { width, height });
+  if (isResized || panel.isStale) drawPoints(panel, layer.getContext("2d"), ratio);
+  panel.isStale = false;
   const context = canvas.getContext("2d");
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.drawImage(layer, 0, 0);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, box.width, box.height);
+  const row = pointed >= 0 ? pointed : kept;
+  if (row >= 0) ring(panel, context, row, radius());
+}
+
+function drawPoints(panel, context, ratio) {
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, panel.width, panel.height);
   const r = radius();
   for (const lit of [false, true]) {
     context.globalAlpha = lit ? 1 : .16;
@@ -112,8 +125,6 @@ function draw(panel) {
   }
   context.globalAlpha = 1;
   if (names?.checked) drawNames(panel, context);
-  const row = pointed >= 0 ? pointed : kept;
-  if (row >= 0) ring(panel, context, row, r);
 }
 
 function ring(panel, context, row, r) {
@@ -177,6 +188,10 @@ function drawNames(panel, context) {
 
 let asked = 0;
 function redraw() {
+  for (const panel of panels) panel.isStale = true;
+  ringAnew();
+}
+function ringAnew() {
   if (asked) return;
   asked = requestAnimationFrame(() => {
     asked = 0;
@@ -233,14 +248,14 @@ function point(row) {
   if (row === pointed) return;
   pointed = row;
   show(row >= 0 ? row : kept);
-  redraw();
+  ringAnew();
 }
 
 function keep(row) {
   kept = row;
   pointed = -1;
   show(row);
-  redraw();
+  ringAnew();
 }
 
 function nearest(panel, x, y, reach) {
@@ -310,7 +325,6 @@ for (const panel of panels) {
     zoom(Math.exp(-event.deltaY / 200), panel, ...at(event));
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => step(panel, event));
-  canvas.addEventListener("focus", redraw);
 }
 
 // Arrow keys go to the nearest text in their direction.
