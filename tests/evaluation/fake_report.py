@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from instructvec.evaluation.comparison import Scored, by_kind, comparisons
-from instructvec.evaluation.projection import map_points
 from instructvec.evaluation.robustness import ranks, spread, summary
 from instructvec.evaluation.suite import METRICS
+from instructvec.tasks.maps.layout import map_points
 
 TASKS = {
     "Banking77Classification": "classification",

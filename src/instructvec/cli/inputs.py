@@ -20,6 +20,8 @@ import numpy as np
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
 from instructvec.errors import ConfigError, FileError, TruncationWarning
+from instructvec.errors import ConfigError, FileError, OutputError
+from instructvec.instruction import Instruction
 from instructvec.types import Encoder
 
 if TYPE_CHECKING:
@@ -103,6 +105,16 @@ def add_output_option(parser: argparse.ArgumentParser, *, required: bool = True)
     parser.add_argument(
         "-o", "--output", type=Path, required=required, metavar="OUT", help=".csv, .tsv, .jsonl or .parquet"
     )
+
+
+def check_folder(output: Path) -> None:
+    """Refuse an output whose folder is not there, before any work is done for it.
+
+    Raises:
+        OutputError: naming the folder.
+    """
+    if not output.parent.is_dir():
+        raise OutputError(f"{output}: the folder {output.parent} is not there; make it, or give another output")
 
 
 def load(arguments: argparse.Namespace) -> Loaded:
@@ -253,6 +265,13 @@ class CountedEncoder:
         if isinstance(inputs, list) and isinstance(instruction, str | None) and len(inputs) > _CHUNK_ROWS:
             parts = range(0, len(inputs), _CHUNK_ROWS)
             return np.concatenate([self.encode(inputs[at : at + _CHUNK_ROWS], instruction) for at in parts])
+        """As the embedder's; of many texts under one instruction, so many at a time that the bar moves."""
+        if isinstance(inputs, str) or not (instruction is None or isinstance(instruction, str | Instruction)):
+            return self._counted(inputs, instruction)
+        starts = range(0, len(inputs), _CHUNK_ROWS) if len(inputs) else [0]
+        return np.concatenate([self._counted(inputs[at : at + _CHUNK_ROWS], instruction) for at in starts])
+
+    def _counted(self, inputs: Any, instruction: Any) -> Any:
         vectors = self._embedder.encode(inputs, instruction)
         self._bar.add(1 if isinstance(inputs, str) else len(inputs), 0, resumed=False)
         return vectors

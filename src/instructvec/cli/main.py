@@ -73,6 +73,12 @@ COMMANDS: dict[str, Command] = {
         "measure models on a suite of tasks and write a report",
         "interrupted; what was found is in a partial report: run the same command again to continue",
     ),
+    "tune": Command(
+        "instructvec.cli.tune",
+        "find the instruction that labelled data comes out best under",
+        "interrupted; nothing was chosen and nothing is written: --minutes M ends the search with a result",
+    ),
+    "map": Command("instructvec.cli.map", "draw texts as points, under one instruction or two"),
     "train": Command(
         "instructvec.cli.train",
         "train a model by a recipe, or on a table of your own",

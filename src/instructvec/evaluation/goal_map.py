@@ -1,6 +1,6 @@
 """An evaluation's following task -> the same texts under two instructions as points in the plane.
 
-Knows which task, model and goals are shown; the projection is ``projection.py``'s.
+Knows which task, model and goals are shown; the layout is ``tasks/maps``'s.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import numpy as np
 
 from instructvec.corpus.cache import CachedEncoder
 from instructvec.evaluation.data import Following
-from instructvec.evaluation.projection import map_points
 from instructvec.evaluation.run import EvaluateConfig, Evaluation, is_uninstructed
 from instructvec.evaluation.suite import TaskSpec
+from instructvec.tasks.maps.layout import map_points
 from instructvec.types import Encoder
 
 MAX_POINTS = 400

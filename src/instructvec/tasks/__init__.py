@@ -33,6 +33,29 @@ __all__ = [
     "classify",
     "cluster",
     "embedded",
+    from instructvec.tasks.maps.page import render_map
+    from instructvec.tasks.maps.picture import draw_map
+    from instructvec.tasks.maps.points import TextMap, text_map
+    from instructvec.tasks.switching import Switch, learn_switch
+    from instructvec.tasks.tuning.choice import Candidate, Tuned, tune_instruction
+    from instructvec.tasks.tuning.data import Judgements, LabelledTexts, TextPairs
+    from instructvec.tasks.vectors import Embedded, embedded
+
+__all__ = [
+    "Candidate",
+    "Embedded",
+    "Judgements",
+    "LabelledTexts",
+    "Switch",
+    "TextMap",
+    "TextPairs",
+    "Tuned",
+    "draw_map",
+    "embedded",
+    "learn_switch",
+    "render_map",
+    "text_map",
+    "tune_instruction",
 ]
 
 _HOMES = {
@@ -85,6 +108,18 @@ _HOMES = {
     "judge": "instructvec.tasks.judging",
     "select_demonstrations": "instructvec.tasks.demonstrations",
     "select_pool": "instructvec.tasks.annotation",
+    "Switch": "instructvec.tasks.switching",
+    "learn_switch": "instructvec.tasks.switching",
+    "TextMap": "instructvec.tasks.maps.points",
+    "text_map": "instructvec.tasks.maps.points",
+    "render_map": "instructvec.tasks.maps.page",
+    "draw_map": "instructvec.tasks.maps.picture",
+    "Candidate": "instructvec.tasks.tuning.choice",
+    "Judgements": "instructvec.tasks.tuning.data",
+    "LabelledTexts": "instructvec.tasks.tuning.data",
+    "TextPairs": "instructvec.tasks.tuning.data",
+    "Tuned": "instructvec.tasks.tuning.choice",
+    "tune_instruction": "instructvec.tasks.tuning.choice",
 }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instructvec.errors import InputError
-from instructvec.evaluation.projection import map_points
+from instructvec.tasks.maps.layout import map_points
 
 
 def groups(n=60, width=12, seed=0):
