@@ -19,8 +19,7 @@ import numpy as np
 
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
-from instructvec.errors import ConfigError, FileError, TruncationWarning
-from instructvec.errors import ConfigError, FileError, OutputError
+from instructvec.errors import ConfigError, FileError, OutputError, TruncationWarning
 from instructvec.instruction import Instruction
 from instructvec.types import Encoder
 

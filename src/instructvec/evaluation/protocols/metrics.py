@@ -33,8 +33,6 @@ __all__ = [
 Units: TypeAlias = NDArray[np.int64]
 
 
-
-
 def weighted_pearson(x: Numbers, y: Numbers, weights: Numbers) -> float:
     """Pearson's correlation of rows that count ``weights`` times; NaN where one side does not vary."""
     total = weights.sum()
@@ -67,8 +65,6 @@ class Ranked:
         counts = np.bincount(self.places, weights)
         mean_ranks: Numbers = (np.cumsum(counts) - (counts - 1) / 2)[self.places]
         return mean_ranks
-
-
 
 
 def mean_where_defined(values: Numbers) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.errors import FileError, OutputError
-from instructvec.extras import require
+from instructvec.tasks.hnsw import index_class
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
@@ -134,10 +134,7 @@ class Graph:
 
 
 def _new_engine(dimension: int) -> Any:
-    require("usearch", "approximate search", extra="tasks")
-    from usearch.index import Index
-
-    return Index(
+    return index_class("approximate search")(
         ndim=dimension,
         metric="ip",
         dtype="i8",
