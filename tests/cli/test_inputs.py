@@ -5,12 +5,12 @@ import argparse
 import numpy as np
 import pytest
 
+from instructvec.cli.columns import with_columns
 from instructvec.cli.inputs import (
     CountedEncoder,
     add_input_options,
     encode,
     load,
-    with_columns,
     with_vectors,
 )
 from instructvec.cli.main import main
@@ -101,5 +101,6 @@ def test_new_columns_stand_behind_and_replace_none():
 
     table = pa.table({"a": [1, 2]})
     assert with_columns(table, {"b": ["x", "y"]}).to_pydict() == {"a": [1, 2], "b": ["x", "y"]}
+    assert with_columns(pa.table({}), {"b": ["x", "y"]}).to_pydict() == {"b": ["x", "y"]}  # beside vectors alone
     with pytest.raises(FileError, match="column 'a' is in the input already"):
         with_columns(table, {"a": [3, 4]})

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instructvec.cli.columns import add_column_options, check_new_columns, counted, gold_of, with_columns
+from instructvec.cli.columns import add_column_options, check_new_columns, gold_of, with_columns
 from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
@@ -23,6 +23,7 @@ from instructvec.cli.inputs import (
 )
 from instructvec.cli.options import new_parser, open_embedder
 from instructvec.errors import ConfigError, FileError, InputError
+from instructvec.page.markup import counted
 from instructvec.tasks.instructions import CLASSIFY
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_new_columns(loaded, arguments.prefix, *COLUMNS)
     gold = None if arguments.gold_column is None else gold_of(loaded, arguments.gold_column)
     found, embedded = _classified(loaded, arguments, known)
-    write_table(with_columns(loaded, arguments.prefix, _columns(found)), arguments.output)
+    write_table(with_columns(loaded.columns, _columns(found, arguments.prefix)), arguments.output)
     scores = None if gold is None else _scores(found, *gold)
     _report(found, embedded, loaded, scores, arguments)
 
@@ -182,13 +183,16 @@ def _examples(arguments: argparse.Namespace) -> tuple[Loaded, list[str]]:
     return loaded, [str(value) for value in values]
 
 
-def _columns(found: Classified) -> dict[str, Any]:
+def _columns(found: Classified, prefix: str) -> dict[str, Any]:
     import pyarrow as pa
 
     labels = [None if label is None else str(label) for label in found.labels]
     # Six digits: the seventh of a float32 is noise, and a csv file would show sixteen.
     probabilities = [round(one, 6) for one in found.confidences.tolist()]
-    return {"label": pa.array(labels, pa.string()), "probability": pa.array(probabilities, pa.float64())}
+    return {
+        f"{prefix}label": pa.array(labels, pa.string()),
+        f"{prefix}probability": pa.array(probabilities, pa.float64()),
+    }
 
 
 def _scores(found: Classified, rows: list[int], gold: list[str]) -> tuple[LabelScores, int]:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from instructvec.cli.columns import (
     add_column_options,
     check_new_columns,
-    counted,
     gold_of,
     shortened,
     with_columns,
@@ -27,6 +26,7 @@ from instructvec.cli.inputs import (
     with_vectors,
 )
 from instructvec.cli.options import new_parser, positive
+from instructvec.page.markup import counted
 from instructvec.tasks.instructions import CLUSTER
 
 if TYPE_CHECKING:
@@ -87,16 +87,16 @@ def run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
         min_cluster_size=arguments.min_cluster_size,
     )
-    write_table(with_columns(loaded, arguments.prefix, _columns(found)), arguments.output)
+    write_table(with_columns(loaded.columns, _columns(found, arguments.prefix)), arguments.output)
     score = None if gold is None else v_measure_of(gold[1], found.labels[gold[0]])
     _report(found, embedded, loaded, score, arguments)
 
 
-def _columns(found: Clusters) -> dict[str, Any]:
+def _columns(found: Clusters, prefix: str) -> dict[str, Any]:
     import pyarrow as pa
 
     names = [found.clusters[number].name if number >= 0 else None for number in found.labels.tolist()]
-    return {"cluster": pa.array(found.labels), "cluster_name": pa.array(names, pa.string())}
+    return {f"{prefix}cluster": pa.array(found.labels), f"{prefix}cluster_name": pa.array(names, pa.string())}
 
 
 def _report(

@@ -41,16 +41,31 @@ def check_new_columns(loaded: Loaded, prefix: str, *names: str) -> None:
         )
 
 
-def with_columns(loaded: Loaded, prefix: str, columns: dict[str, pa.Array]) -> pa.Table:
-    """The input's columns, then the new ones."""
+def with_columns(table: pa.Table, columns: dict[str, Any]) -> pa.Table:
+    """The table with further columns behind its own.
+
+    Args:
+        table: n rows, or no columns at all.
+        columns: n values, or a pyarrow array of them, by name.
+
+    Raises:
+        FileError: the table has a column of such a name already, as the output of this very command has.
+    """
     import pyarrow as pa
 
-    kept = loaded.columns
-    if not kept.column_names:  # of vectors alone; an empty table has no rows
-        return pa.table({prefix + name: values for name, values in columns.items()})
+    found = {}
     for name, values in columns.items():
-        kept = kept.append_column(prefix + name, values)
-    return kept
+        if name in table.column_names:
+            raise FileError(
+                f"column {name!r} is in the input already; expected none, for the output gets one of that name: "
+                "rename or drop it"
+            )
+        found[name] = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
+    if not table.column_names:  # of vectors alone, which have no columns and so no rows either
+        return pa.table(found)
+    for name, array in found.items():
+        table = table.append_column(name, array)
+    return table
 
 
 def gold_of(loaded: Loaded, name: str) -> tuple[list[int], list[str]]:
@@ -64,16 +79,6 @@ def gold_of(loaded: Loaded, name: str) -> tuple[list[int], list[str]]:
     if not rows:
         raise FileError(f"--gold-column {name!r}: every row is empty; expected true labels")
     return rows, [str(values[row]) for row in rows]
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    Example:
-        >>> counted(1, "row"), counted(2000, "row")
-        ('1 row', '2,000 rows')
-    """
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def shortened(text: str, width: int) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from instructvec.cli.columns import with_columns
 from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
@@ -21,7 +22,6 @@ from instructvec.cli.inputs import (
     load_files,
     shown_instruction,
     tell,
-    with_columns,
     with_vectors,
 )
 from instructvec.cli.options import new_parser, open_embedder
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 KEEP = ("first", "last", "longest", "shortest", "highest", "lowest")
 LINKAGES = ("star", "single", "complete")
-SEARCHES = {"auto": "auto", "exact": False, "approximate": True}
+SEARCHES: dict[str, bool | Literal["auto"]] = {"auto": "auto", "exact": False, "approximate": True}
 ADDED = ("duplicate_group", "duplicate_of", "similarity")
 _TRUE, _FALSE = {"1", "1.0", "true", "yes", "duplicate"}, {"0", "0.0", "false", "no", "distinct"}
 
@@ -115,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
         min_precision=arguments.min_precision,
         keep=keep,
         linkage=arguments.linkage,
-        approximate=SEARCHES[arguments.search],  # type: ignore[arg-type]
+        approximate=SEARCHES[arguments.search],
     )
     table = _marked(loaded.columns, found) if arguments.mark else loaded.columns.take(found.kept)
     write_table(table, arguments.output)

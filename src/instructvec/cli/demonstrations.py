@@ -9,6 +9,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from instructvec.cli.columns import with_columns
 from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
@@ -18,7 +19,6 @@ from instructvec.cli.inputs import (
     load_files,
     shown_instruction,
     tell,
-    with_columns,
     with_vectors,
 )
 from instructvec.cli.options import new_parser, open_embedder, positive

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from instructvec.cli.options import add_model_options, new_parser, open_embedder, positive
 from instructvec.cli.progress import ProgressBar
+from instructvec.corpus.sources import FORMATS
 from instructvec.errors import ConfigError
 from instructvec.types import LONG_TEXTS, PRECISIONS
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from instructvec.corpus.local import EmbedConfig, Report
     from instructvec.embedder import Embedder
 
-FORMATS = ("txt", "csv", "tsv", "jsonl", "parquet")
 DEFAULT_SHARD_ROWS = 2048
 
 _EXAMPLES = """\

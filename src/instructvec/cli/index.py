@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from instructvec.cli.columns import shortened
 from instructvec.cli.inputs import (
     CountedEncoder,
     Loaded,
@@ -24,6 +25,7 @@ from instructvec.cli.inputs import (
 from instructvec.cli.options import add_action, add_model_options, new_parser, open_model, positive
 from instructvec.cli.progress import ProgressBar
 from instructvec.errors import CheckpointError, ConfigError, ContractMismatch
+from instructvec.page.markup import counted
 from instructvec.tasks.instructions import DOCUMENT, QUERY
 
 if TYPE_CHECKING:
@@ -238,7 +240,7 @@ def _add(arguments: argparse.Namespace) -> None:
         index.save()
     n_new = len(index) - before
     replaced = f", {len(loaded) - n_new:,} replaced" if arguments.replace else ""
-    tell(*_left_out(loaded), *hint, f"{_counted(n_new)} added{replaced}", *_summary(index.info()),
+    tell(*_left_out(loaded), *hint, f"{counted(n_new, 'document')} added{replaced}", *_summary(index.info()),
          quiet=arguments.quiet)  # fmt: skip
     _print_json(arguments, index)
 
@@ -253,7 +255,7 @@ def _delete(arguments: argparse.Namespace) -> None:
         before = len(index)
         index.delete(ids)
         index.save()
-    tell(f"{_counted(before - len(index))} deleted, {len(index):,} left",
+    tell(f"{counted(before - len(index), 'document')} deleted, {len(index):,} left",
          quiet=arguments.quiet)  # fmt: skip
     _print_json(arguments, index)
 
@@ -392,21 +394,15 @@ def _shown(texts: Sequence[str | None], found: list[list[Hit]]) -> Iterable[str]
         if not hits:
             yield "nothing found"
         for rank, hit in enumerate(hits, start=1):
-            yield f"{rank:>3}  {hit.score:.4f}  {hit.id}  {_short(hit.text)}{_columns_of(hit)}"
+            shown = shortened(hit.text or "", _SHOWN_CHARACTERS)
+            yield f"{rank:>3}  {hit.score:.4f}  {hit.id}  {shown}{_columns_of(hit)}"
 
 
 def _columns_of(hit: Hit) -> str:
-    known = [f"{name}={_short(str(value), 40)}" for name, value in hit.columns.items() if value not in (None, "")]
+    known = [
+        f"{name}={shortened(str(value), 40)}" for name, value in hit.columns.items() if value not in (None, "")
+    ]
     return f"  [{', '.join(known)}]" if known else ""
-
-
-def _counted(n_documents: int) -> str:
-    return f"{n_documents:,} {'document' if n_documents == 1 else 'documents'}"
-
-
-def _short(text: str | None, n_characters: int = _SHOWN_CHARACTERS) -> str:
-    line = " ".join((text or "").split())
-    return line if len(line) <= n_characters else line[: n_characters - 1] + "…"
 
 
 def _lines(path: Path | None) -> list[str]:
@@ -436,7 +432,7 @@ def _summary(info: IndexInfo) -> list[str]:
     columns = ", ".join(f"{name} ({kind})" for name, kind in info.columns.items()) or "none"
     size = f"{info.n_bytes / 1e6:,.1f} MB"
     return [
-        f"{info.path}: {_counted(info.n_rows)}{deleted}, {size}, generation {info.generation}",
+        f"{info.path}: {counted(info.n_rows, 'document')}{deleted}, {size}, generation {info.generation}",
         f"  model: {info.model} ({info.fingerprint[:12]}…), {info.dimension} dimensions",
         f"  instruction: {said}",
         f"  query instruction: {info.query_instruction!r}",

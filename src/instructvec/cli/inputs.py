@@ -19,6 +19,7 @@ import numpy as np
 
 from instructvec.cli.options import add_model_options, open_embedder
 from instructvec.cli.progress import ProgressBar
+from instructvec.corpus.sources import FORMATS
 from instructvec.errors import ConfigError, FileError, OutputError, TruncationWarning
 from instructvec.instruction import Instruction
 from instructvec.types import Encoder
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from instructvec.embedder import Embedder
     from instructvec.tasks.vectors import Embedded
 
-FORMATS = ("txt", "csv", "tsv", "jsonl", "parquet")
 _CHUNK_ROWS = 4096
 
 
@@ -260,10 +260,6 @@ class CountedEncoder:
         return self._embedder.dimension
 
     def encode(self, inputs: Any, instruction: Any = None) -> Any:
-        """As the embedder's."""
-        if isinstance(inputs, list) and isinstance(instruction, str | None) and len(inputs) > _CHUNK_ROWS:
-            parts = range(0, len(inputs), _CHUNK_ROWS)
-            return np.concatenate([self.encode(inputs[at : at + _CHUNK_ROWS], instruction) for at in parts])
         """As the embedder's; of many texts under one instruction, so many at a time that the bar moves."""
         if isinstance(inputs, str) or not (instruction is None or isinstance(instruction, str | Instruction)):
             return self._counted(inputs, instruction)
@@ -278,29 +274,6 @@ class CountedEncoder:
     def contract(self, instruction: Any = None) -> Any:
         """As the embedder's."""
         return self._embedder.contract(instruction)
-
-
-def with_columns(table: pa.Table, columns: dict[str, Any]) -> pa.Table:
-    """The table with further columns behind its own.
-
-    Args:
-        table: n rows.
-        columns: n values, or a pyarrow array of them, by name.
-
-    Raises:
-        FileError: the table has a column of such a name already, as the output of this very command has.
-    """
-    import pyarrow as pa
-
-    for name, values in columns.items():
-        if name in table.column_names:
-            raise FileError(
-                f"column {name!r} is in the input already; expected none, for the output gets one of that name: "
-                "rename or drop it"
-            )
-        array = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
-        table = table.append_column(name, array)
-    return table
 
 
 class MadeUnder(Protocol):

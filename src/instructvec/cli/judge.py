@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instructvec.cli.columns import with_columns
 from instructvec.cli.inputs import (
     CountedEncoder,
     Loaded,
@@ -20,7 +21,6 @@ from instructvec.cli.inputs import (
     load,
     shown_instruction,
     tell,
-    with_columns,
 )
 from instructvec.cli.options import new_parser, open_embedder, positive
 from instructvec.cli.progress import ProgressBar

@@ -16,7 +16,6 @@ from instructvec.cli.inputs import (
     Loaded,
     add_input_options,
     add_output_option,
-    check_folder,
     load,
     load_files,
     tell,
@@ -99,7 +98,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.output is not None:
         table_writer(arguments.output)
-        check_folder(arguments.output)
     candidates = [*arguments.candidate, *_candidates_of(arguments.candidates_file)]
     data = _data(arguments)
     with warnings.catch_warnings(record=True) as caught, StageBar(quiet=arguments.quiet) as bar:

@@ -46,15 +46,24 @@ def checked(name: str, vectors: NDArray[Any], n_rows: int | None = None) -> Vect
         raise InputError(f"{name}: shape {array.shape}; expected at least one vector of at least one dimension")
     with np.errstate(over="ignore"):  # what does not fit into float32 is infinite then, and named below
         array = array.astype(np.float32, copy=False)
-    for start in range(0, len(array), _CHECKED_ROWS):
-        finite = np.isfinite(array[start : start + _CHECKED_ROWS]).all(axis=1)
+    check_finite(name, array)
+    return array
+
+
+def check_finite(name: str, vectors: NDArray[np.floating]) -> None:
+    """Refuse vectors that are no numbers; so many rows at a time that little memory is used.
+
+    Raises:
+        InputError: naming the first such row.
+    """
+    for start in range(0, len(vectors), _CHECKED_ROWS):
+        finite = np.isfinite(vectors[start : start + _CHECKED_ROWS]).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))
             raise InputError(
                 f"{name}, row {row + 1}: the vector has a NaN or infinite component; expected finite numbers: "
                 "check the model's weights, or run it with dtype float32"
             )
-    return array
 
 
 def check_widths(**named: Vectors32) -> None:

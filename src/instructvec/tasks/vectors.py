@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from instructvec.errors import ContractMismatch, InputError, InputTypeError
 from instructvec.instruction import Instruction
+from instructvec.tasks.arrays import check_finite
 from instructvec.tasks.instructions import chosen
 
 if TYPE_CHECKING:
@@ -216,8 +217,5 @@ def _checked(vectors: NDArray[Any], contract: EmbeddingContract) -> NDArray[np.f
         raise InputError(
             f"vectors of shape {array.shape}; expected (n, {contract.dimension}), as the contract says"
         )
-    finite = np.isfinite(array).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite)) + 1
-        raise InputError(f"row {row}: the vector has a NaN or infinite component; expected finite numbers")
+    check_finite("vectors", array)
     return array
