@@ -324,9 +324,15 @@ def test_a_taken_place_is_not_overwritten(tmp_path, tiny):
     assert [file.name for file in tmp_path.rglob("*")] == ["taken", "file"]
 
 
-def test_graphs_without_weights_are_saved_only_if_asked_for(tmp_path, bundled):
-    with pytest.raises(OutputError, match="no float weights.*graphs_only=True"):
-        bundled.save(tmp_path / "saved")
+def test_of_graphs_without_weights_float_weights_are_saved(tmp_path, bundled):
+    saved = bundled.save(tmp_path / "saved")
+    vectors = Embedder(saved, backend="onnx").encode(TEXTS, INSTRUCTION)
+    assert np.abs(sentence_transformers_vectors(saved, TEXTS, INSTRUCTION) - vectors).max() < 2e-5
+    assert (vectors * bundled.encode(TEXTS, INSTRUCTION)).sum(axis=1).min() > 0.99
+    assert Embedder(saved).fingerprint != bundled.fingerprint
+
+
+def test_graphs_without_weights_are_saved_as_they_are_if_asked_for(tmp_path, bundled):
     saved = bundled.save(tmp_path / "saved", graphs_only=True)
     shutil.rmtree(tmp_path / "elsewhere", ignore_errors=True)
     moved = Embedder(saved.rename(tmp_path / "elsewhere"))

@@ -22,6 +22,7 @@ from instructvec.encoding.options import EncodeOptions
 from instructvec.encoding.tokens import Tokenizer
 from instructvec.encoding.vectors import Ranges
 from instructvec.engines.choose import open_engine
+from instructvec.engines.graph.recovered import with_floats
 from instructvec.errors import ConfigError
 from instructvec.road import Encoded
 from instructvec.text_encoder import TextEncoder
@@ -186,13 +187,14 @@ class Embedder(TextEncoder):
 
         Args:
             path: the directory to make.
-            graphs_only: save a checkpoint that has ONNX graphs but no float weights, as the bundled one, all the
-                same; only this package loads the result.
+            graphs_only: save a checkpoint that has ONNX graphs but no float weights, as the bundled one, as it
+                is; only this package loads the result. Otherwise its float weights are taken from a graph, and
+                the copy is a model of its own: its vectors are not to be compared with the original's.
 
         Raises:
-            OutputError: something is at ``path`` already, or the checkpoint has no float weights.
+            OutputError: something is at ``path`` already.
         """
-        return save(self._spec, path, graphs_only=graphs_only)
+        return save(self._spec if graphs_only else with_floats(self._spec), path, graphs_only=graphs_only)
 
 
 def model_folder(

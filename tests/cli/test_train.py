@@ -14,6 +14,7 @@ import pytest
 from instructvec import Embedder
 from instructvec.cli import train as command
 from instructvec.cli.main import BAD_INPUT, INTERRUPTED, SUCCESS, main
+from instructvec.training.recipe import read_recipe
 from tests.conftest import TINY
 from tests.training.made import usual, write_mixture
 from tests.training.tables import faq, messages, write
@@ -245,13 +246,11 @@ def test_minutes_are_a_number_above_0(capsys, value):
     assert "no number of minutes above 0" in capsys.readouterr().err
 
 
-def test_the_bundled_model_has_no_float_weights_and_says_what_to_give(table, tmp_path, capsys):
-    arguments = [table, "--text-column", "message", "--label-column", "topic", "--out", tmp_path / "out"]
-    assert trained(*arguments) == BAD_INPUT
-    err = capsys.readouterr().err
-    assert "the bundled model holds int8 graphs and no float weights" in err
-    assert "--model" in err
-    assert not (tmp_path / "out").exists()
+def test_no_model_given_is_the_bundled_one(table, tmp_path):
+    columns = ["--text-column", "message", "--label-column", "topic"]
+    assert trained(table, *columns, "--out", tmp_path / "out", "--set", "optimizer.steps=2") == 0
+    assert read_recipe(tmp_path / "out" / "table" / "recipe.toml").model.start == "bundled"
+    assert Embedder(tmp_path / "out" / "model").dimension == 384
 
 
 def test_a_table_is_not_trained_on_by_torchrun(table, tmp_path, monkeypatch, capsys):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from instructvec import Embedder
-from instructvec.errors import CheckpointError, ConfigError, EngineError
+from instructvec.errors import CheckpointError, ConfigError
 from tests.conftest import TINY
 from tests.parity.tiny import tiny_qwen3
 
@@ -46,10 +47,16 @@ def test_refusals(options, error, message):
         Embedder(TINY, **options)
 
 
-def test_the_bundled_model_has_graphs_only():
-    with pytest.raises(EngineError, match="holds ONNX graphs but no float weights"):
-        Embedder(backend="torch")
-    with pytest.raises(CheckpointError, match="no float32 graph"):
-        Embedder(backend="onnx", dtype="float32")
+@pytest.mark.parametrize("options", [{"backend": "torch"}, {"backend": "onnx", "dtype": "float32"}])
+def test_a_model_with_an_int8_graph_only_runs_in_float32_too(bundled, options):
+    texts = ["a small dog", "How do I reset my password?"]
+    other = Embedder(**options)
+    assert (other.backend, other.dtype) == (options["backend"], "float32")
+    assert other.fingerprint == bundled.fingerprint
+    cosines = np.sum(other.encode(texts, "Represent it: ") * bundled.encode(texts, "Represent it: "), axis=1)
+    assert cosines.min() > 0.99
+
+
+def test_a_graph_cannot_be_drawn_longer_than_the_weights_in_it_are():
     with pytest.raises(CheckpointError, match="its graphs provide for 256 tokens"):
         Embedder(max_seq_length=300)

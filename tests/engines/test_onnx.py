@@ -63,9 +63,8 @@ def test_other_dtypes_are_refused(spec, dtype):
         OnnxEngine(spec, dtype=dtype)
 
 
-def test_a_graph_that_is_not_there_cannot_be_drawn_without_weights(graphs_only):
-    with pytest.raises(CheckpointError, match=r"no float32 graph \(there: int8\).*choose dtype='int8'"):
-        OnnxEngine(graphs_only, dtype="float32")
+def test_a_graph_that_is_not_there_is_drawn_of_the_weights_in_another_up_to_its_length(graphs_only):
+    assert OnnxEngine(graphs_only, dtype="float32").dtype == "float32"
     with pytest.raises(CheckpointError, match="provide for 256 tokens.*max_seq_length is 400; lower it"):
         OnnxEngine(graphs_only, max_seq_length=400)
     assert OnnxEngine(graphs_only, max_seq_length=100).dtype == "int8"

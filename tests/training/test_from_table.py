@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
+from instructvec.checkpoints.layout import read_spec
 from instructvec.embedder import Embedder
-from instructvec.errors import CheckpointError, ConfigError, OutputExists
+from instructvec.errors import ConfigError, OutputExists
 from instructvec.training import table_recipe
 from instructvec.training.columns import LabelColumns, PairColumns
 from instructvec.training.from_table import TableRun, train_on_table
@@ -141,10 +142,11 @@ def test_too_short_a_time_is_refused_and_given_steps_are_not_timed(run, monkeypa
     assert train_on_table(run(minutes=9, overrides=overrides), opened, Measured()).trained.steps == 2
 
 
-def test_a_model_without_float_weights_is_refused_before_anything_is_written(run):
-    with pytest.raises(CheckpointError, match="int8 graphs and no float weights.*--model"):
-        train_on_table(run(model="bundled"), opened, Measured())
-    assert not run().out.exists()
+def test_the_bundled_model_which_has_graphs_only_is_trained_too(run):
+    result = train_on_table(run(model="bundled"), opened, Measured())
+    assert result.trained.finished
+    assert read_spec(result.trained.model).has_weights
+    assert "bundled" in (result.trained.model / "README.md").read_text()
 
 
 def test_an_override_that_does_not_exist_is_refused_before_anything_is_written(run):

@@ -123,7 +123,7 @@ def save_weights(
     """
     target = Path(path)
     encoder, dense = with_values(spec, weights)
-    plain = replace(spec, onnx_files={})
+    plain = replace(spec, onnx_files={}, has_weights=True)
     with _new_directory(target) as folder:
         _write_modules(plain, folder)
         write_safetensors(folder / "model.safetensors", encoder)

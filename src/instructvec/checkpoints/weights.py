@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,8 @@ def with_values(
     Args:
         spec: the checkpoint.
         weights: float32 arrays by canonical name; a projection's as ``dense.0.weight``, ``dense.0.bias``. The
-            pooler, which no vector depends on, may be missing and is the checkpoint's then.
+            pooler, which no vector depends on, may be missing and is the checkpoint's then. Where the checkpoint
+            has graphs only, they are taken as they are.
 
     Raises:
         CheckpointError: a tensor is missing, unknown or of another shape, or the checkpoint cannot be read.
@@ -125,6 +127,8 @@ def with_values(
     def replaced(stored: Mapping[str, StoredTensor], prefix: str) -> dict[str, StoredTensor]:
         return {name: _with_values(tensor, f"{prefix}{name}", left) for name, tensor in stored.items()}
 
+    if not spec.has_weights:
+        return _new_tensors(spec, left)
     encoder = replaced(stored_weights(spec, pooler=True), "")
     dense = [replaced(stored_dense(spec, index), f"dense.{index}.") for index in range(len(spec.dense))]
     if left:
@@ -132,6 +136,22 @@ def with_values(
             f"{spec.path}: has no tensor {next(iter(left))!r} ({len(left)} such in all); expected weights of this "
             "checkpoint"
         )
+    return encoder, dense
+
+
+def _new_tensors(
+    spec: CheckpointSpec, weights: Mapping[str, NDArray[np.float32]]
+) -> tuple[dict[str, StoredTensor], list[dict[str, StoredTensor]]]:
+    """Tensors of a checkpoint that has none in float, for :func:`with_values`."""
+    encoder: dict[str, StoredTensor] = {}
+    dense: list[dict[str, StoredTensor]] = [{} for _ in spec.dense]
+    for name, array in weights.items():
+        tensor = StoredTensor(spec.path, name, "float32", array.shape, partial(np.asarray, array, np.float32))
+        if name.startswith("dense."):
+            _, index, part = name.split(".")
+            dense[int(index)][part] = tensor
+        else:
+            encoder[name] = tensor
     return encoder, dense
 
 

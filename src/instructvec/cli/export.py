@@ -32,7 +32,7 @@ STS_COLUMNS = ("a", "b", "score")
 def parser() -> argparse.ArgumentParser:
     """The arguments of the command."""
     parser = new_parser("export", "Export a checkpoint to ONNX and print the measured deviation.", _EXAMPLES)
-    parser.add_argument("model", metavar="MODEL", help="directory or hub id of a checkpoint with float weights")
+    parser.add_argument("model", metavar="MODEL", help="directory, hub id or bundled")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="the directory to make")
     parser.add_argument(
         "--precision", nargs="+", choices=("float32", "int8"), default=["float32", "int8"], help="default: both"
@@ -57,10 +57,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Export and print the report."""
+    from instructvec.embedder import BUNDLED_NAME, model_folder
     from instructvec.engines.export import export
 
     report = export(
-        arguments.model,
+        model_folder(arguments.model) if arguments.model == BUNDLED_NAME else arguments.model,
         arguments.output,
         dtypes=arguments.precision,
         texts=None if arguments.texts is None else _texts(arguments.texts, arguments.column),

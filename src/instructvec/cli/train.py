@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
   instructvec train recipes/instructor-base.toml --data mixture --out instructor-base
   instructvec train recipe.toml --set optimizer.steps=200 --set model.start=path/to/model --minutes-now 9
-  instructvec train messages.csv --text-column message --label-column intent --model path/to/model --out mine
-  instructvec train faq.jsonl --query-column question --positive-column answer --model path/to/model --out mine"""
+  instructvec train messages.csv --text-column message --label-column intent --out mine
+  instructvec train faq.jsonl --query-column question --positive-column answer --out mine"""
 
 _RECIPE = ".toml"
 _OF_RECIPES = {"data": None, "suite_data": None}

@@ -63,7 +63,7 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
     pairs.add_argument("--document-instruction", metavar="TEXT", help="what the other side's vectors are for")
     table = parser.add_argument_group("with any table")
     table.add_argument("--instruction", metavar="TEXT", help="what the vectors are for")
-    table.add_argument("--model", metavar="M", help="what to start from: directory or hub id with float weights")
+    table.add_argument("--model", metavar="M", help="what to start from: directory, hub id or bundled (default)")
     table.add_argument("--revision", help="branch, tag or commit of a hub id")
     table.add_argument("--minutes", type=minutes, metavar="M", help="of training at most (default: 10)")
     table.add_argument("--held-out", type=float, metavar="S", help="share of rows to measure on (default: 0.2)")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from instructvec.checkpoints.spec import CheckpointSpec
 from instructvec.engines import onnx
+from instructvec.engines.graph.recovered import with_floats
 from instructvec.engines.threads import choose_threads
-from instructvec.errors import ConfigError, EngineError
+from instructvec.errors import ConfigError
 from instructvec.extras import has
 from instructvec.types import Backend, Engine
 
@@ -87,13 +88,8 @@ def _open_torch(
 
     if dtype == "int8":
         raise ConfigError("dtype is 'int8', which backend='torch' does not have: use backend='onnx'")
-    if not spec.has_weights and spec.onnx_files:
-        raise EngineError(
-            f"{spec.path}: holds ONNX graphs but no float weights, which backend='torch' needs: "
-            "use backend='onnx', or the original checkpoint"
-        )
     # torch's own default ignores container limits.
-    return TorchEngine(spec, device=device, dtype=dtype, threads=choose_threads(threads))
+    return TorchEngine(with_floats(spec), device=device, dtype=dtype, threads=choose_threads(threads))
 
 
 ENGINES: Mapping[str, Callable[[CheckpointSpec, str | None, str, int | None, int], Engine]] = {

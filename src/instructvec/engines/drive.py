@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,8 +86,11 @@ class Driver:
         if self._pool is None or self._process != os.getpid():
             self._pool = ThreadPoolExecutor(self.engine.workers, thread_name_prefix="instructvec")
             self._process = os.getpid()
-        futures = [self._pool.submit(run_group, rows) for rows in groups]
+        futures: list[Future[int]] = []
         try:
+            # Ctrl-C may come while batches are still handed out, too.
+            for rows in groups:
+                futures.append(self._pool.submit(run_group, rows))
             for future in as_completed(futures):
                 _report(on_rows, future.result())
         finally:

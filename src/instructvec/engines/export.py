@@ -27,10 +27,11 @@ from instructvec.encoding.tokens import Tokenizer
 from instructvec.engines.drive import Driver
 from instructvec.engines.graph.layers import GraphDtype
 from instructvec.engines.graph.model import build
+from instructvec.engines.graph.recovered import with_floats
 from instructvec.engines.graph.symbols import Graph
 from instructvec.engines.onnx import EXTERNAL_BYTES, OnnxEngine
 from instructvec.engines.torch import TorchEngine
-from instructvec.errors import CheckpointError, ConfigError, EngineError, InputError, OutputExists
+from instructvec.errors import ConfigError, EngineError, InputError, OutputExists
 from instructvec.extras import require
 from instructvec.types import Engine, Joining
 
@@ -121,7 +122,7 @@ def export(
     """Write a checkpoint with ONNX graphs to a new directory.
 
     Args:
-        model_name_or_path: directory or hub id of a checkpoint with float weights.
+        model_name_or_path: directory or hub id; where it has graphs only, float weights are taken from them.
         out: the directory to make.
         dtypes: of the graphs: ``"float32"``, ``"int8"`` (per row and per channel; see ``graph/layers.py``).
         texts: what the deviation is measured on; ``None`` for the sample that comes with the package.
@@ -148,9 +149,8 @@ def export(
     sample = list(texts) if texts is not None else sample_texts()
     if len(sample) < _LEAST_TEXTS:
         raise InputError(f"{len(sample)} texts to measure the deviation on; expected {_LEAST_TEXTS} or more")
-    spec = read_spec(resolve(model_name_or_path, revision=revision), name=os.fspath(model_name_or_path))
-    if not spec.has_weights:
-        raise CheckpointError(f"{spec.path}: holds graphs but no float weights; export the original checkpoint")
+    name = os.fspath(model_name_or_path)
+    spec = with_floats(read_spec(resolve(model_name_or_path, revision=revision), name=name), name=name)
     spec = _with_rule(spec, joining or spec.joining, include_prompt)
     reference = _Measured(spec, TorchEngine(spec, device="cpu", dtype="float32"), sample, sts)
     with tempfile.TemporaryDirectory() as folder:

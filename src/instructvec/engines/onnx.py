@@ -17,6 +17,7 @@ from instructvec.checkpoints.weights import load_dense, load_weights
 from instructvec.engines.graph.encoders import ENCODERS
 from instructvec.engines.graph.layers import GraphDtype
 from instructvec.engines.graph.model import INPUTS, OUTPUT, build
+from instructvec.engines.graph.recovered import with_floats
 from instructvec.engines.threads import choose_threads
 from instructvec.errors import CheckpointError, ConfigError, EngineError
 from instructvec.types import Batch
@@ -68,10 +69,13 @@ class OnnxEngine:
         file = spec.onnx_files.get(self._dtype)
         if file is not None and limit <= spec.max_seq_length:
             self._session = _open(file)
-        elif spec.has_weights:
-            self._session = _draw(spec, self._dtype, limit)
+        elif spec.has_weights or limit <= spec.max_seq_length:
+            self._session = _draw(with_floats(spec), self._dtype, limit)
         else:
-            raise CheckpointError(_no_graph(spec, self._dtype, limit))
+            raise CheckpointError(
+                f"{spec.path}: its graphs provide for {spec.max_seq_length} tokens and there are no float weights "
+                f"to draw a longer one from, but max_seq_length is {limit}; lower it, or take the original model"
+            )
 
     @property
     def name(self) -> str:
@@ -121,19 +125,6 @@ def _choose_dtype(dtype: str, spec: CheckpointSpec) -> GraphDtype:
     raise ConfigError(
         f"dtype is {dtype!r}; the ONNX engine has {' and '.join(get_args(GraphDtype))} "
         "(bfloat16 and float16 need backend='torch')"
-    )
-
-
-def _no_graph(spec: CheckpointSpec, dtype: str, limit: int) -> str:
-    there = ", ".join(sorted(spec.onnx_files)) or "none"
-    if limit > spec.max_seq_length:
-        return (
-            f"{spec.path}: its graphs provide for {spec.max_seq_length} tokens and there are no float weights to "
-            f"draw a longer one from, but max_seq_length is {limit}; lower it, or use the original checkpoint"
-        )
-    return (
-        f"{spec.path}: no {dtype} graph (there: {there}) and no float weights to draw one from; "
-        f"choose dtype={there!r}, or use the original checkpoint"
     )
 
 

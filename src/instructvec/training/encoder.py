@@ -20,6 +20,7 @@ from instructvec.checkpoints.names import canonical_names
 from instructvec.checkpoints.spec import CheckpointSpec
 from instructvec.embedder import model_folder, with_overrides
 from instructvec.encoding.tokens import Tokenizer
+from instructvec.engines.graph.recovered import with_floats
 from instructvec.engines.torch import finish, load_encoder, load_projection
 from instructvec.errors import CheckpointError, ConfigError
 from instructvec.extras import require
@@ -139,7 +140,7 @@ def open_encoder(
         gradient_checkpointing: compute each layer's inner values again on the way back instead of keeping them.
 
     Raises:
-        CheckpointError: no model there, or one without float weights, damaged or not understood.
+        CheckpointError: no model there, or one that is damaged or not understood.
         ConfigError: an option that this checkpoint does not allow, or nothing left to train.
         MissingExtra: torch, transformers or peft is not installed.
 
@@ -151,7 +152,7 @@ def open_encoder(
     """
     require("transformers", "training")
     path = model_folder(model.start, revision=model.revision)
-    spec = _as_asked(read_spec(path, name=model.start), model)
+    spec = _as_asked(with_floats(read_spec(path, name=model.start), name=model.start), model)
     check_frozen(spec, freeze_layers=model.freeze_layers)
     tokenizer = Tokenizer.load(
         spec.transformer_folder, pad_token_id=spec.architecture.pad_token_id, lower_case=spec.lower_case
@@ -170,11 +171,6 @@ def open_encoder(
 
 def _as_asked(spec: CheckpointSpec, model: ModelOptions) -> CheckpointSpec:
     """The checkpoint as it is trained and used afterwards; graphs of it hold other weights."""
-    if not spec.has_weights:
-        raise CheckpointError(
-            f"{spec.path}: holds exported graphs but no float weights, which training needs; give the checkpoint "
-            "that the graphs were exported from as model.start"
-        )
     if model.include_prompt and model.joining != "prompt":
         raise ConfigError(
             f"model.include_prompt is true, but joining {model.joining!r} never pools the instruction; set "

@@ -23,7 +23,7 @@ from instructvec.corpus.files import writing
 from instructvec.corpus.rows import OnError
 from instructvec.corpus.sources import Source
 from instructvec.embedder import BUNDLED_NAME, model_folder
-from instructvec.errors import CheckpointError, ConfigError, FileError
+from instructvec.errors import ConfigError, FileError
 from instructvec.medi.stages import Progress as MiningProgress
 from instructvec.training.columns import Columns, described
 from instructvec.training.options import ModelOptions
@@ -122,7 +122,7 @@ def train_on_table(
     Raises:
         FileError: the table cannot be read, lacks a column or has a row that cannot be used.
         InputError: too few rows, or one label.
-        CheckpointError: no model to start from, or one without float weights.
+        CheckpointError: no model to start from.
         ConfigError: an override that does not exist, or too short a time.
         OutputExists: ``run.out`` holds a run on something else.
     """
@@ -164,20 +164,13 @@ def train_on_table(
 
 
 def _start_of(run: TableRun) -> CheckpointSpec:
-    """The model to start from, which has weights.
+    """The model to start from.
 
     Raises:
-        CheckpointError: there are none.
+        CheckpointError: there is none.
     """
     path = model_folder(run.model, revision=run.revision)
-    spec = read_spec(path, name=run.model)
-    if not spec.has_weights:
-        what = "the bundled model" if run.model == BUNDLED_NAME else str(path)
-        raise CheckpointError(
-            f"{what} holds int8 graphs and no float weights, which training needs; give a checkpoint that has "
-            "them with --model, such as sentence-transformers/all-MiniLM-L6-v2 or a directory"
-        )
-    return spec
+    return read_spec(path, name=run.model)
 
 
 def _model(run: TableRun, start: CheckpointSpec) -> ModelOptions:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from instructvec.checkpoints.layout import read_spec
 from instructvec.checkpoints.manifest import read_manifest
+from instructvec.embedder import model_folder
+from instructvec.engines.graph.recovered import with_floats
 from instructvec.errors import CheckpointError, ConfigError
 from instructvec.training.averaging import average
 from instructvec.training.card import AFTER, BEFORE, model_card
@@ -52,13 +54,11 @@ def check_others(spec: CheckpointSpec, names: Sequence[str]) -> None:
         names: directories.
 
     Raises:
-        CheckpointError: no model there, or one without float weights.
+        CheckpointError: no model there, or a damaged one.
         ConfigError: a model of another build, or used in another way.
     """
     for name in names:
-        other = read_spec(Path(name))
-        if not other.has_weights:
-            raise CheckpointError(f"{name}: has no float weights to average with; give the result of a training")
+        other = with_floats(read_spec(model_folder(name), name=name))
         wanted = (spec.architecture, spec.dense, spec.joining, spec.pooling)
         if (other.architecture, other.dense, other.joining, other.pooling) != wanted:
             raise ConfigError(

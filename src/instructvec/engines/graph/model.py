@@ -33,6 +33,7 @@ def build(
     *,
     dtype: GraphDtype,
     max_seq_length: int,
+    layers: type[Layers] = Layers,
 ) -> Graph:
     """Draw the graph.
 
@@ -42,6 +43,7 @@ def build(
         dense: weight (out, in) and bias of each projection.
         dtype: what the encoder's linear layers and word embedding are held in.
         max_seq_length: positions to provide for.
+        layers: what writes the blocks.
 
     Raises:
         UnsupportedModule: a family this builder cannot draw.
@@ -54,13 +56,13 @@ def build(
         )
     g = Graph()
     ids, attention_mask, pooling_mask = (g.input(name, "int64", _SHAPE) for name in INPUTS)
-    layers = Layers(g, dtype)
-    hidden = ENCODERS[arch.family](layers, arch, weights, ids, attention_mask, max_seq_length)
+    blocks = layers(g, dtype)
+    hidden = ENCODERS[arch.family](blocks, arch, weights, ids, attention_mask, max_seq_length)
     seen, pooled = attention_mask.cast("float32"), pooling_mask.cast("float32")
     vectors: Symbol = pool(hidden, pooled, seen, spec.pooling.modes, xp=xp)
     for part, (weight, bias) in zip(spec.dense, dense, strict=True):
         matrix = g.weight(f"{part.folder}.weight", np.ascontiguousarray(weight.T))
-        vectors = layers.activate(vectors @ matrix, part.activation, part.folder, bias)
+        vectors = blocks.activate(vectors @ matrix, part.activation, part.folder, bias)
     if spec.normalize:
         squares = xp.sum(vectors * vectors, 1)[:, None]
         vectors = vectors / xp.clip(xp.sqrt(squares), _NORM_EPS, None)

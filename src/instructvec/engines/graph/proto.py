@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 IR_VERSION = 10
 
-_DTYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9}
+DTYPES = {"float32": 1, "uint8": 2, "int8": 3, "int32": 6, "int64": 7, "bool": 9}
+"""ONNX's numbers of numpy dtypes."""
 _FLOAT, _INT, _STRING, _FLOATS, _INTS = 1, 2, 3, 6, 7
 
 AttributeValue = float | int | str | Sequence[int] | Sequence[float]
@@ -23,7 +24,7 @@ AttributeValue = float | int | str | Sequence[int] | Sequence[float]
 
 def element_type(dtype: str) -> int:
     """ONNX's number of a numpy dtype."""
-    return _DTYPES[dtype]
+    return DTYPES[dtype]
 
 
 def node(
