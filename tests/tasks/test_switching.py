@@ -84,6 +84,14 @@ def test_files_that_hold_no_switch(tmp_path):
             Switch.load(tmp_path / name)
 
 
+def test_a_heavy_penalty_leaves_a_shift():
+    rng = np.random.default_rng(3)
+    x, y = (rng.normal(size=(30, 8)).astype(np.float32) for _ in range(2))
+    matrix, offset = ridge(x, y, 1e9)
+    np.testing.assert_allclose(matrix, np.eye(8), atol=1e-5)
+    np.testing.assert_allclose(offset, (y - x).mean(axis=0), atol=1e-5)
+
+
 def test_rotation_and_ridge_find_the_map_that_is_there():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 4)).astype(np.float32)

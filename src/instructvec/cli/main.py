@@ -79,6 +79,9 @@ COMMANDS: dict[str, Command] = {
         "interrupted; nothing was chosen and nothing is written: --minutes M ends the search with a result",
     ),
     "map": Command("instructvec.cli.map", "draw texts as points, under one instruction or two"),
+    "switch": Command(
+        "instructvec.cli.switch", "turn stored vectors into about those of another instruction (experimental)"
+    ),
     "train": Command(
         "instructvec.cli.train",
         "train a model by a recipe, or on a table of your own",

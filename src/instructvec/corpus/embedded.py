@@ -1,4 +1,4 @@
-"""A file that ``embed`` wrote -> its columns, its vectors and the contract they were made under.
+"""A file that ``embed`` wrote -> its columns, its vectors and the contract they were made under; and back.
 
 Knows the four kinds of output of ``writers.py``; nothing of encoders or of what the vectors are used for. A file
 without a contract is no embedded file, whatever columns it has.
@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.checkpoints.contract import EmbeddingContract
+from instructvec.corpus.files import writing
+from instructvec.corpus.manifest import Job
 from instructvec.corpus.rows import EMBEDDING
-from instructvec.corpus.writers import CONTRACT_KEY, JOB_KEY, WRITERS, matrix
+from instructvec.corpus.writers import CONTRACT_KEY, JOB_KEY, WRITERS, matrix, parquet_writer
 from instructvec.errors import ContractMismatch, FileError, InstructvecError
 
 if TYPE_CHECKING:
@@ -83,6 +85,30 @@ def read_embedded(path: Path) -> EmbeddedFile:
         raise FileError(
             f"{path}: cannot be read as a file of vectors ({error}); expected one that instructvec embed wrote"
         ) from None
+
+
+def write_embedded(
+    columns: pa.Table, vectors: NDArray[np.float32], contract: EmbeddingContract, column: str, path: Path
+) -> None:
+    """Vectors that were not made by ``embed``, as a Parquet file such as it writes.
+
+    Args:
+        columns: n rows of every other column.
+        vectors: (n, d) float32.
+        contract: what they are.
+        column: the column that holds their texts.
+        path: the file; replaced if it exists.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    import pyarrow as pa
+
+    listed = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+    table = columns.append_column(EMBEDDING, listed) if columns.num_columns else pa.table({EMBEDDING: listed})
+    job = Job(contract, [], {"column": column})
+    with writing(path, vectors.nbytes) as file, parquet_writer(table.schema, job, file) as writer:
+        writer.write_table(table)
 
 
 def _read_folder(path: Path) -> EmbeddedFile:

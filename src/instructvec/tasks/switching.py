@@ -1,9 +1,10 @@
 """Vectors made under one instruction -> about those of another, by a linear map, not encoded again. Experimental.
 
 Knows arrays, contracts and files; nothing of tasks. The map is learned from a sample that is encoded under both
-instructions: a ridge regression, or a rotation between the means (orthogonal Procrustes, Schönemann 1966),
-whichever keeps more on rows set aside; what it keeps is measured on yet other rows. What it makes is an estimate,
-so its contract is its own, and nothing mixes it with vectors that were really made under the instruction.
+instructions: a ridge regression of what is added to a vector, so that it shrinks to a shift and not to nothing, or
+a rotation between the means (orthogonal Procrustes, Schönemann 1966), whichever keeps more on rows set aside; what
+it keeps is measured on yet other rows. What it makes is an estimate, so its contract is its own, and nothing mixes
+it with vectors that were really made under the instruction.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ MIN_TEXTS = 50
 """Texts without which nothing can be learned and measured."""
 
 N_NEIGHBOURS = 10
-_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 _FORMAT = 1
 
 
@@ -204,7 +205,7 @@ def learn_switch(
 
 
 def ridge(x: Vectors32, y: Vectors32, penalty: float) -> tuple[Vectors32, Vectors32]:
-    """The map that minimises ``|(x - mean) M - (y - mean)|^2 + penalty |M|^2``, and its offset.
+    """The map that minimises ``|(x - mean) M - (y - mean)|^2 + penalty |M - I|^2``, and its offset.
 
     Args:
         x: (n, d).
@@ -214,7 +215,8 @@ def ridge(x: Vectors32, y: Vectors32, penalty: float) -> tuple[Vectors32, Vector
     x64, y64 = x.astype(np.float64), y.astype(np.float64)
     x_mean, y_mean = x64.mean(axis=0), y64.mean(axis=0)
     a, b = x64 - x_mean, y64 - y_mean
-    matrix = np.linalg.solve(a.T @ a + penalty * np.eye(a.shape[1]), a.T @ b)
+    same = np.eye(a.shape[1])
+    matrix = same + np.linalg.solve(a.T @ a + penalty * same, a.T @ (b - a))
     return matrix.astype(np.float32), (y_mean - x_mean @ matrix).astype(np.float32)
 
 
