@@ -134,3 +134,12 @@ def test_wrong_options_are_refused_and_nothing_is_written(rows, tmp_path, capsys
     assert status == 2
     assert message in said
     assert not out.exists()
+
+
+def test_comparing_shows_how_far_it_is(rows, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    _, _, said = run(capsys, rows, "--column", "text", "-o", tmp_path / "out.csv")
+    assert "comparing: 100%" in said
+    assert "3.00/3.00" in said
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert run(capsys, rows, "--column", "text", "-o", tmp_path / "out.csv", "--quiet")[2] == ""

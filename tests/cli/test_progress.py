@@ -27,6 +27,17 @@ def test_bar_on_a_terminal(monkeypatch):
     assert "tokens/s" in text
 
 
+def test_what_is_done_is_named_and_unknown_tokens_are_not_counted(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr(progress.sys, "stderr", stream)
+    with ProgressBar(quiet=False) as bar:
+        bar.start(10)
+        bar.say("comparing")
+        bar.add(10, 0, resumed=False)
+    assert "comparing: 100%" in stream.getvalue()
+    assert "tokens/s" not in stream.getvalue()
+
+
 def test_no_bar_off_a_terminal_or_when_quiet(monkeypatch):
     assert shown(monkeypatch, io.StringIO()) == ""
     assert shown(monkeypatch, Terminal(), quiet=True) == ""

@@ -66,6 +66,9 @@ def test_progress_counts_every_row_once():
     told = []
     exact_pairs(clustered(), 0.9, block_rows=128, on_progress=told.append)
     assert told == [128, 128, 44]
+    told.clear()
+    approximate_pairs(clustered(), 0.9, block_rows=129, on_progress=told.append)
+    assert told == [64, 64, 21, 65, 65, 21]  # half when the index has them, half when they were searched
 
 
 def test_too_many_pairs_and_no_block_are_refused():

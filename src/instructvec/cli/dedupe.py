@@ -25,6 +25,7 @@ from instructvec.cli.inputs import (
     with_vectors,
 )
 from instructvec.cli.options import new_parser, open_embedder
+from instructvec.cli.progress import ProgressBar
 from instructvec.errors import ConfigError, FileError
 from instructvec.tasks.instructions import DUPLICATES, chosen
 
@@ -107,16 +108,20 @@ def run(arguments: argparse.Namespace) -> None:
         with_columns(loaded.columns.slice(0, 0), {name: [] for name in ADDED})  # refused before the work
     embedder = None if loaded.embedded is not None and pairs is None else open_embedder(arguments)
     made = _with_vectors(loaded, arguments, embedder)
-    found = find_duplicates(
-        made,
-        threshold=arguments.threshold,
-        embedder=embedder,
-        labelled_pairs=pairs,
-        min_precision=arguments.min_precision,
-        keep=keep,
-        linkage=arguments.linkage,
-        approximate=SEARCHES[arguments.search],
-    )
+    with ProgressBar(quiet=arguments.quiet) as bar:
+        bar.start(len(made) if made.texts is None else len(set(made.texts)))
+        bar.say("comparing")
+        found = find_duplicates(
+            made,
+            threshold=arguments.threshold,
+            embedder=embedder,
+            labelled_pairs=pairs,
+            min_precision=arguments.min_precision,
+            keep=keep,
+            linkage=arguments.linkage,
+            approximate=SEARCHES[arguments.search],
+            on_progress=lambda n_rows: bar.add(n_rows, 0, resumed=False),
+        )
     table = _marked(loaded.columns, found) if arguments.mark else loaded.columns.take(found.kept)
     write_table(table, arguments.output)
     if arguments.groups is not None:

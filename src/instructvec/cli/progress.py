@@ -71,16 +71,22 @@ class ProgressBar(_Bar):
         self._began = time.monotonic()
         super().start(total)
 
+    def say(self, what: str) -> None:
+        """Show what is done with the texts."""
+        if self._bar is not None:
+            self._bar.set_description(what)
+
     def add(self, n_rows: int, n_tokens: int, *, resumed: bool) -> None:
-        """Rows are done; those of an earlier run count for the bar, not for the speed."""
+        """Rows are done; those of an earlier run count for the bar, not for the speed. 0 tokens are unknown."""
         if self._bar is None:
             return
         if resumed:
             self._add_known(n_rows)
             return
         self._n_tokens += n_tokens
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        self._bar.set_postfix_str(f"{self._n_tokens / seconds:,.0f} tokens/s", refresh=False)
+        if self._n_tokens:
+            seconds = max(time.monotonic() - self._began, 1e-9)
+            self._bar.set_postfix_str(f"{self._n_tokens / seconds:,.0f} tokens/s", refresh=False)
         self._bar.update(n_rows)
 
 

@@ -136,7 +136,8 @@ def approximate_pairs(
         n_neighbours: of each row to look at, from 1.
         block_rows: rows added and searched at a time.
         max_pairs: at most that many are kept in memory.
-        on_progress: is told how many more rows have been searched.
+        on_progress: is told how much more is done, in rows: half of a block when the index holds it, the other
+            half when it has been searched.
 
     Raises:
         MissingExtra: usearch is not installed.
@@ -151,6 +152,8 @@ def approximate_pairs(
     for start in range(0, len(unit), block_rows):
         block = unit[start : start + block_rows]
         index.add(np.arange(start, start + len(block)), block)
+        if on_progress is not None:
+            on_progress(len(block) // 2)
     keys, n_saturated = [], 0
     for start in range(0, len(unit), block_rows):
         block = unit[start : start + block_rows]
@@ -164,7 +167,7 @@ def approximate_pairs(
         keys.append(np.minimum(part.left, part.right) * len(unit) + np.maximum(part.left, part.right))
         _check_count(sum(map(len, keys)) // 2, threshold, max_pairs)
         if on_progress is not None:
-            on_progress(len(block))
+            on_progress(len(block) - len(block) // 2)
     left, right = np.divmod(np.unique(np.concatenate(keys)), len(unit))
     return SimilarPairs(left, right, pair_cosines(unit, left, right), n_saturated)
 
