@@ -1,6 +1,7 @@
 """What the documentation says exists, and what exists is documented."""
 
 import argparse
+import doctest
 import re
 import shlex
 from importlib import import_module
@@ -73,6 +74,13 @@ def test_readme_shows_every_command_and_both_make_targets():
     for target in ("demo", "test"):
         assert f"make {target}" in readme
         assert f"\n{target}:" in makefile
+
+
+def test_the_examples_of_the_tasks_page_give_what_it_shows():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "tasks.md").read_text("utf-8"), re.DOTALL)
+    test = doctest.DocTestParser().get_doctest("".join(blocks), {}, "tasks.md", "tasks.md", 0)
+    assert len(test.examples) > 30
+    assert doctest.DocTestRunner().run(test).failed == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
