@@ -104,3 +104,25 @@ def test_new_columns_stand_behind_and_replace_none():
     assert with_columns(pa.table({}), {"b": ["x", "y"]}).to_pydict() == {"b": ["x", "y"]}  # beside vectors alone
     with pytest.raises(FileError, match="column 'a' is in the input already"):
         with_columns(table, {"a": [3, 4]})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lost"),
+    [
+        (["cluster", "rows.csv", "-o", "rows.csv"], "rows.csv"),
+        (["dedupe", "rows.csv", "-o", "./rows.csv"], "rows.csv"),
+        (["dedupe", "rows.csv", "-o", "o.csv", "--groups", "rows.csv"], "rows.csv"),
+        (["dedupe", "rows.csv", "-o", "o.csv", "--pairs", "p.csv", "--groups", "p.csv"], "p.csv"),
+        (["classify", "rows.csv", "-o", "p.csv", "--examples", "p.csv", "--label-column", "id"], "p.csv"),
+        (["judge", "rows.csv", "--reference-column", "text", "-o", "rows.csv"], "rows.csv"),
+        (["demonstrations", "rows.csv", "--pool", "p.csv", "-o", "p.csv", "-k", "1"], "p.csv"),
+    ],
+)
+def test_a_file_that_is_read_is_not_written_over(rows, capsys, monkeypatch, arguments, lost):
+    monkeypatch.chdir(rows.parent)
+    (rows.parent / "p.csv").write_text(rows.read_text())
+    assert main(arguments) == 2
+    assert f"{lost}: is read too, and would be replaced" in capsys.readouterr().err
+    assert rows.read_text() == (rows.parent / "p.csv").read_text() == "id,text\n1,rain\n2,snow\n"
+    assert main(["dedupe", "rows.csv", "-o", "o.csv", "--groups", "o.csv"]) == 2
+    assert "o.csv: would be written twice" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from instructvec.cli.inputs import (
     CountedEncoder,
     Loaded,
     add_input_options,
+    check_not_replaced,
     load,
     load_files,
     tell,
@@ -266,6 +267,7 @@ def _search(arguments: argparse.Namespace) -> None:
     from instructvec.tasks.index.index import Index
 
     if arguments.output is not None:
+        check_not_replaced(arguments)
         table_writer(arguments.output)
     index = Index.load(arguments.index)
     queries, texts, columns = _queries(arguments)

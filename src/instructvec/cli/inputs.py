@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from instructvec.tasks.vectors import Embedded
 
 _CHUNK_ROWS = 4096
+_READ = ("examples", "labels_file", "classifier", "pool", "pairs", "map")
+_WRITTEN = ("output", "groups", "save_classifier", "save_map")
+"""Options that name one file."""
 
 
 @dataclass(slots=True, eq=False)
@@ -121,9 +125,27 @@ def load(arguments: argparse.Namespace) -> Loaded:
 
     Raises:
         FileError: a file that cannot be read, lacks the column, or has a bad row.
-        ConfigError: embedded files among others.
+        ConfigError: embedded files among others, or an output that is one of the inputs.
     """
+    check_not_replaced(arguments)
     return load_files(arguments.inputs, arguments.column, arguments.format, arguments.on_error)
+
+
+def check_not_replaced(arguments: argparse.Namespace) -> None:
+    """Refuse to write over a file that is read, which would be lost.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    several = (getattr(arguments, name, None) or () for name in ("inputs", "queries_file"))
+    read = [*chain.from_iterable(several), *(getattr(arguments, name, None) for name in _READ)]
+    written = [one for one in (getattr(arguments, name, None) for name in _WRITTEN) if one is not None]
+    for out in written:
+        if any(one is not None and Path(one).exists() and out.exists() and out.samefile(one) for one in read):
+            raise ConfigError(f"{out}: is read too, and would be replaced; give another name for what is written")
+    for at, out in enumerate(written):
+        if any(out.absolute() == other.absolute() for other in written[:at]):
+            raise ConfigError(f"{out}: would be written twice; give two names")
 
 
 def load_files(inputs: list[str], column: str | None, format: Any = None, on_error: Any = "fail") -> Loaded:

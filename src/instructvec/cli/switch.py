@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instructvec.cli.inputs import CountedEncoder, Loaded, cuts_told, load_files, tell
+from instructvec.cli.inputs import CountedEncoder, Loaded, check_not_replaced, cuts_told, load_files, tell
 from instructvec.cli.options import add_model_options, new_parser, open_embedder, positive
 from instructvec.cli.progress import ProgressBar
 from instructvec.errors import ConfigError
@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     from instructvec.corpus.embedded import write_embedded
 
     _check(arguments)
+    check_not_replaced(arguments)
     loaded = load_files(arguments.inputs, arguments.column)
     if loaded.embedded is None:
         raise ConfigError(

@@ -101,7 +101,7 @@ def test_conditions_on_one_column_are_kept_apart():
     assert parse_where(["year>1", "year<9"]) == {"year": [(">", "1"), ("<", "9")]}
 
 
-@pytest.mark.parametrize("typed", ["year", "", "=3", ">2020"])
+@pytest.mark.parametrize("typed", ["year", "", "=3", ">2020", "year>>2020", "year=>2020"])
 def test_what_is_no_condition_is_named(typed):
     with pytest.raises(InputError, match="not understood; expected COLUMN"):
         parse_where([typed])

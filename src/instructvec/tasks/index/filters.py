@@ -47,7 +47,7 @@ def parse_where(conditions: Sequence[str]) -> dict[str, Any]:
     parsed: dict[str, Any] = {}
     for one in conditions:
         found = _CONDITION.fullmatch(one)
-        if found is None:
+        if found is None or found["value"].startswith(("=", "<", ">", "!")):
             raise InputError(
                 f"where {one!r}: not understood; expected COLUMN and one of {' '.join(OPERATORS)} in and a value, "
                 "such as year>=2020"
