@@ -124,7 +124,7 @@ def test_what_was_embedded_is_not_encoded_again(rows, tmp_path, capsys, monkeypa
         (["--keep", "first", "--keep-by", "votes"], "--keep-by with --keep first"),
         (["--keep-by", "id"], "--keep-by 'id', row 1: 'a'; expected a number"),
         (["--keep-by", "nothing"], "--keep-by 'nothing': no such column"),
-        (["--threshold", "95"], "threshold is 95.0; expected a cosine"),
+        (["--threshold", "95"], "--threshold 95.0: expected a cosine"),
         (["--groups", "g.txt"], "the suffix '.txt' names no kind of table"),
     ],
 )
