@@ -78,7 +78,7 @@ def test_mark_keeps_all_rows_and_groups_are_written(rows, tmp_path, capsys):
     assert lines[1]["text"] == "How do I pay my bill?"
     result = json.loads(printed)
     assert (result["kept"], result["repeated"], result["groups"], result["threshold_from"]) == (2, 1, 1, "given")
-    assert run(capsys, out, "-o", out, "--column", "text", "--mark")[2].endswith(
+    assert run(capsys, out, "-o", tmp_path / "again.csv", "--column", "text", "--mark")[2].endswith(
         "column 'duplicate_group' is in the input already; expected none, for the output gets one of that name: "
         "rename or drop it\n"
     )

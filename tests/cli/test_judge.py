@@ -57,7 +57,7 @@ def test_rows_are_written_with_their_scores(rows, tmp_path, capsys):
     )
     again = json.loads(run(capsys, tmp_path / "again.csv", *COLUMNS, "--json")[1])
     assert again["systems"] == result["systems"]
-    assert "column 'max_cosine' is in the input already" in run(capsys, out, *COLUMNS, "-o", out)[2]
+    assert "column 'max_cosine' is in the input already" in run(capsys, out, *COLUMNS, "-o", tmp_path / "o.csv")[2]
 
 
 def test_several_reference_columns_and_brackets_that_are_no_json(tmp_path, capsys):
