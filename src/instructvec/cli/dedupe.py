@@ -135,7 +135,9 @@ def _check_options(arguments: argparse.Namespace) -> None:
     if arguments.threshold is not None and arguments.pairs is not None:
         raise ConfigError("--threshold and --pairs: both given; leave one out: the pairs yield a threshold")
     if arguments.threshold is not None and not -1 < arguments.threshold <= 1:
-        raise ConfigError(f"--threshold {arguments.threshold}: expected a cosine above -1, at most 1, such as 0.95")
+        raise ConfigError(
+            f"--threshold {arguments.threshold}: expected a cosine above -1, at most 1, such as 0.95"
+        )
     if arguments.min_precision is not None and arguments.pairs is None:
         raise ConfigError("--min-precision needs labelled pairs to reach it on; give --pairs")
     if arguments.keep in ("highest", "lowest") and arguments.keep_by is None:

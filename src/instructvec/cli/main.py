@@ -52,7 +52,8 @@ COMMANDS: dict[str, Command] = {
     "index": Command(
         "instructvec.cli.index",
         "build an index of documents, change it, search it",
-        "interrupted; the index is as it was before",
+        "interrupted; the index is as it was before. Of much text, embed first (instructvec embed keeps what it "
+        "finished), and give its output here",
     ),
     "classify": Command("instructvec.cli.classify", "give each text a label, by name, description or example"),
     "cluster": Command("instructvec.cli.cluster", "group texts that are about the same, and name the groups"),

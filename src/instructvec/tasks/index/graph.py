@@ -18,7 +18,7 @@ from instructvec.tasks.hnsw import index_class
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
-EXPANSION_SEARCH = 128
+EXPANSION_SEARCH = 256
 """Candidates followed while searching; measured by ``benchmarks/index.py``."""
 CANDIDATES = 4
 """How many times as many as asked for are found, to be scored again."""
