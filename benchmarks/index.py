@@ -3,7 +3,7 @@
 Knows vectors only; no texts or models. Compares :class:`instructvec.tasks.Index` at its defaults with exact
 search, and with the graphs of usearch and faiss as they come. Each query is timed alone, on one thread, by the
 clock and by the processor time it takes, which other processes lengthen less; recall is the share of the exact ten
-nearest that is found. Writes ``results/index.json`` and prints a table.
+nearest that is found. Prints a table; with ``--write`` into ``results/index.json`` and ``docs/benchmarks.md`` too.
 
     python benchmarks/index.py
     python benchmarks/index.py --embedded vectors.npy       # what instructvec embed wrote, shuffled, queries apart
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report
 import run
+import sections
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -181,7 +184,32 @@ def _asked(
     return seconds, n_found
 
 
-def main() -> None:
+def section(results: dict[str, Any]) -> str:
+    """The page's section: a table for each number of vectors."""
+    lines = [
+        "## Index",
+        "",
+        f"Search without encoding over unit vectors of {DIMENSION} dimensions: ours at its defaults (a graph in 8 "
+        "bits, its candidates scored anew in float32), ours with exact search, and the graphs of usearch and faiss "
+        "as they come. Each query is timed alone, on one thread; building takes all processors, and of ours "
+        "includes saving to disk. Recall is the share of the exact ten nearest. Memory is the process's at its "
+        "highest, the vectors themselves and all that was measured before it included.",
+    ]
+    head = ["index", "build, s", "one query, ms: median", "95th percentile", "recall@10", "memory, GB"]
+    for part in sorted(results.values(), key=lambda part: part["n_vectors"]):
+        rows = []
+        for one in part["indexes"]:
+            name = f"**{one['name']}**" if one["name"] == "instructvec" else one["name"]
+            rows.append([name, f"{one['build_s']:.1f}", f"{one['p50_ms']:.2f}", f"{one['p95_ms']:.2f}",
+                         f"{one['recall']:.4f}", f"{one['peak_gb']:.2f}"])  # fmt: skip
+        load = f" Beside it ran: {part['load']}." if part["load"] else ""
+        used = ", ".join(f"{name} {number}" for name, number in part["versions"].items() if number)
+        lines += ["", f"### {part['n_vectors']:,} {part['kind']} vectors", "", report.table(head, rows), "",
+                  f"{report.origin(part)}{load} {used}."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=500)
@@ -190,9 +218,12 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=INDEXES)
     parser.add_argument("--load", default="", help="what else ran on the machine, to be noted")
-    parser.add_argument("--no-write", action="store_true", help="print only")
-    arguments = parser.parse_args()
-    rows = []
+    parser.add_argument("--write", action="store_true", help="write results/index.json and the page's section")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments, began, rows = parse(), time.perf_counter(), []
     print(f"{'index':<18}{'build s':>9}{'(cpu)':>8}{'p50 ms':>9}{'(cpu)':>8}{'p95 ms':>9}{'(cpu)':>8}"
           f"{'recall@10':>11}{'peak GB':>9}")  # fmt: skip
     for one in measured(arguments):
@@ -200,13 +231,26 @@ def main() -> None:
         print(f"{one.name:<18}{one.build_s:>9.1f}{one.build_processor_s:>8.1f}{one.p50_ms:>9.2f}"
               f"{one.p50_processor_ms:>8.2f}{one.p95_ms:>9.2f}{one.p95_processor_ms:>8.2f}{one.recall:>11.4f}"
               f"{one.peak_gb:>9.2f}", flush=True)  # fmt: skip
-    if not arguments.no_write:
-        known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-        known[f"{arguments.vectors} {'embedded' if arguments.embedded else 'drawn'}"] = {
-            "date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": run.machine(), "load": arguments.load,
-            "versions": {name: version_of(name) for name in PACKAGES}, "indexes": [asdict(one) for one in rows],
-        }  # fmt: skip
-        RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    if not arguments.write:
+        return
+    kind = "embedded" if arguments.embedded else "drawn"
+    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    known[f"{arguments.vectors} {kind}"] = {
+        "command": shown_command(arguments), "n_vectors": arguments.vectors, "kind": kind,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": run.commit(), "seed": SEED,
+        "took_s": round(time.perf_counter() - began, 1), "machine": run.machine(), "load": arguments.load,
+        "versions": {name: version_of(name) for name in PACKAGES}, "indexes": [asdict(one) for one in rows],
+    }  # fmt: skip
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
+    sections.replace(sections.PAGE, "index", section(known))
+
+
+def shown_command(arguments: argparse.Namespace) -> str:
+    """The command that measures this again; the vectors' file by its last name."""
+    words = ["python", "benchmarks/index.py", "--vectors", str(arguments.vectors)]
+    words += ["--embedded", arguments.embedded.name] if arguments.embedded else []
+    words += ["--only", *arguments.only] if arguments.only else []
+    return shlex.join([*words, "--write"])
 
 
 if __name__ == "__main__":

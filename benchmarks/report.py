@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import peers
+import sections
 import targets
 from measures import spread
 
 Part = dict[str, Any]
-TRAINING_BEGIN = "<!-- training: written by benchmarks/training.py -->"
-TRAINING_END = "<!-- training: end -->"
 
 
 def label(name: str) -> str:
@@ -213,18 +212,9 @@ def render(results: dict[str, Any]) -> str:
     return "\n\n".join(pieces) + "\n"
 
 
-def write(page: Path, text: str) -> None:
-    """Write the page; the section that ``training.py`` wrote into it stays, at its end."""
-    before = page.read_text(encoding="utf-8") if page.is_file() else ""
-    kept = before.partition(TRAINING_BEGIN)[2].partition(TRAINING_END)[0]
-    if kept:
-        text += f"\n{TRAINING_BEGIN}{kept}{TRAINING_END}\n"
-    page.write_text(text, encoding="utf-8")
-
-
 def main() -> int:
     results = json.loads(Path(sys.argv[1]).read_text())
-    write(Path(sys.argv[2]), render(results))
+    sections.write_around(Path(sys.argv[2]), render(results))
     return 0
 
 

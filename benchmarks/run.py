@@ -29,6 +29,7 @@ import measures
 import models
 import peers
 import report
+import sections
 from settings import TINY, Settings
 
 HERE = Path(__file__).resolve().parent
@@ -127,7 +128,7 @@ def measure(parts: list[str], settings: Settings, arguments: argparse.Namespace)
     page = report.render(results)
     if arguments.page is not None:
         arguments.page.parent.mkdir(parents=True, exist_ok=True)
-        report.write(arguments.page, page)
+        sections.write_around(arguments.page, page)
     print(page)
     return failures
 

@@ -27,15 +27,15 @@ from pathlib import Path
 from typing import Any
 
 import models
+import sections
 from measures import log, spread
-from report import TRAINING_BEGIN, TRAINING_END, origin, table
+from report import origin, table
 
 from instructvec.training.options import BatchOptions
 
 HERE = Path(__file__).resolve().parent
 WORKERS = HERE / "workers"
 RESULTS = HERE / "results" / "training.json"
-PAGE = HERE.parent / "docs" / "benchmarks.md"
 PACKAGES = (
     "instructvec", "torch", "transformers", "accelerate", "sentence-transformers", "tokenizers", "datasets",
 )  # fmt: skip
@@ -177,14 +177,6 @@ def section(results: dict[str, Any] | None) -> str:
     )
 
 
-def write_page(results: dict[str, Any] | None) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(TRAINING_BEGIN)
-    after = rest.partition(TRAINING_END)[2]
-    text = f"{before.rstrip()}\n\n{TRAINING_BEGIN}\n\n{section(results)}\n\n{TRAINING_END}\n{after.lstrip()}"
-    PAGE.write_text(text, encoding="utf-8")
-
-
 # ---------------------------------------------------------------- the command
 
 
@@ -272,12 +264,13 @@ def parse() -> argparse.Namespace:
 def main() -> int:
     arguments = parse()
     if arguments.page:
-        write_page(json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else None)
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else None
+        sections.replace(sections.PAGE, "training", section(results))
         return 0
     results = run(arguments)
     if arguments.write:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        write_page(results)
+        sections.replace(sections.PAGE, "training", section(results))
     print(section(results))
     return 0
 

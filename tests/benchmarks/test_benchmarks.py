@@ -116,15 +116,19 @@ def test_ratios_of_training_are_taken_within_rounds(benchmark_module):
     assert training.loss_lines(results)[0].endswith("difference +2.5e-01")
 
 
-def test_the_page_written_anew_keeps_its_section_on_training(benchmark_module, tmp_path, monkeypatch):
-    report, training = benchmark_module("report"), benchmark_module("training")
+def test_the_page_written_anew_keeps_the_sections_that_other_benchmarks_wrote(benchmark_module, tmp_path):
+    sections, training = benchmark_module("sections"), benchmark_module("training")
     page = tmp_path / "page.md"
-    monkeypatch.setattr(training, "PAGE", page)
-    report.write(page, "# One\n")
-    training.write_page(None)
+    sections.write_around(page, "# One\n")
+    sections.replace(page, "training", training.section(None))
+    sections.replace(page, "index", "## Index\n\none")
     written = page.read_text()
-    assert written.startswith("# One\n\n<!--") and "Not measured yet" in written
-    training.write_page(None)
+    assert written.startswith("# One\n\n<!-- training: written by benchmarks/training.py -->\n\n## Training")
+    assert "Not measured yet" in written and written.endswith("one\n\n<!-- index: end -->\n")
+    sections.replace(page, "training", training.section(None))
     assert page.read_text() == written
-    report.write(page, "# Two\n")
-    assert page.read_text() == written.replace("One", "Two")
+    sections.replace(page, "training", "## Training\n\nmeasured")
+    assert "Not measured yet" not in page.read_text() and "## Index\n\none" in page.read_text()
+    sections.replace(page, "training", training.section(None))
+    sections.write_around(page, "# Two\n")
+    assert page.read_text() == written.replace("# One", "# Two")
