@@ -190,8 +190,8 @@ def section(results: dict[str, Any]) -> str:
         "## Index",
         "",
         f"Search without encoding over unit vectors of {DIMENSION} dimensions: ours at its defaults (a graph in 8 "
-        "bits, its candidates scored anew in float32), ours with exact search, and the graphs of usearch and faiss "
-        "as they come. Each query is timed alone, on one thread; building takes all processors, and of ours "
+        "bits, its candidates scored anew in float32), ours with exact search, and the graphs of usearch and "
+        "faiss as they come. Each query is timed alone, on one thread; building takes all processors, and of ours "
         "includes saving to disk. Recall is the share of the exact ten nearest. Memory is the process's at its "
         "highest, the vectors themselves and all that was measured before it included.",
     ]
