@@ -46,6 +46,13 @@ def test_words_come_from_texts_labels_and_columns():
     }
 
 
+def test_the_name_of_one_label_is_no_domain():
+    data = LabelledTexts(TEXTS, ["desc", "abbr", "enty"] * 10)
+    assert not {"desc", "abbr", "enty"} & set(words_of(data).domains)
+    several = LabelledTexts(["Where is it?", "Still not here."] * 15, ["card_lost", "card_late", "cash"] * 10)
+    assert words_of(several).domains == ("card",)
+
+
 def test_what_the_user_says_replaces_what_is_guessed():
     words = words_of(LABELS, domain="travel", text_type="complaint")
     assert (words.domains, words.text_types) == (("travel",), ("complaint",))

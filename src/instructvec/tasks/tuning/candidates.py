@@ -165,15 +165,13 @@ def _types(texts: Sequence[str]) -> list[str]:
 
 
 def _domains(texts: Sequence[str], labels: Sequence[object]) -> list[str]:
-    """Words that many texts or label names have, those of both first; the text's form of a word is kept."""
+    """Words that many texts, or several label names, have, those of both first."""
     stop = set(_wordings()["stop"]["words"].split())
     n_texts = Counter(word for text in texts for word in set(_WORD.findall(text.lower())) - stop)
     names = {str(label) for label in labels}
     n_names = Counter(word for name in names for word in set(_parts(name)) if len(word) > 3 and word not in stop)
-    share = {
-        word: n_texts[word] / len(texts) + n_names[word] / max(len(names), 1)
-        for word in n_texts.keys() | n_names.keys()
-    }
+    shared = {word: count / len(names) for word, count in n_names.items() if count > 1}  # one label is no domain
+    share = {word: n_texts[word] / len(texts) + shared.get(word, 0.0) for word in n_texts.keys() | shared.keys()}
     best = sorted(share, key=lambda word: (-share[word], word))
     return [word for word in best[:_N_DOMAINS] if share[word] >= _MIN_SHARE]
 
