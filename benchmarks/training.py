@@ -157,7 +157,7 @@ def section(results: dict[str, Any] | None) -> str:
             *lines,
             f"all-MiniLM-L6-v2 with its dropout, fused AdamW, {results['data']}: {used['steps']} steps after "
             f"{used['warmup']} of warm-up, {used['batch_size']} rows of three texts a batch, at most "
-            f"{used['max_length']} tokens a text, {used['threads']} threads. A turn is a process, and all "
+            f"{used['max_length']} tokens a text, {used['threads']} {'thread' if used['threads'] == 1 else 'threads'}. A turn is a process, and all "
             "get the same batches. Tokens are those of the texts, without padding: median, and slowest to "
             "fastest round; the ratio is taken within each round. Ours adds both directions of the loss, "
             "MultipleNegativesRankingLoss has one. Passes of so many tokens, padding "
@@ -186,7 +186,7 @@ def shown_command(arguments: argparse.Namespace) -> str:
     for name in ("data", "model", "threads", "batch_size", "max_length", "max_batch_tokens", "steps", "warmup",
                  "rounds", "rows", "precisions", "seed"):  # fmt: skip
         value, default = getattr(arguments, name), arguments.defaults[name]
-        if value != default:
+        if value != default or name == "threads":  # whose default is the machine's
             words += [f"--{name.replace('_', '-')}", value.name if isinstance(value, Path) else str(value)]
     return shlex.join([*words, "--write"])
 
