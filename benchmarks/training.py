@@ -157,7 +157,7 @@ def section(results: dict[str, Any] | None) -> str:
             *lines,
             f"all-MiniLM-L6-v2 with its dropout, fused AdamW, {results['data']}: {used['steps']} steps after "
             f"{used['warmup']} of warm-up, {used['batch_size']} rows of three texts a batch, at most "
-            f"{used['max_length']} tokens a text, {used['threads']} {'thread' if used['threads'] == 1 else 'threads'}. A turn is a process, and all "
+            f"{used['max_length']} tokens a text, threads: {used['threads']}. A turn is a process, and all "
             "get the same batches. Tokens are those of the texts, without padding: median, and slowest to "
             "fastest round; the ratio is taken within each round. Ours adds both directions of the loss, "
             "MultipleNegativesRankingLoss has one. Passes of so many tokens, padding "
