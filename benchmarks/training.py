@@ -31,7 +31,7 @@ import sections
 from measures import log, spread
 from report import origin, table
 
-from instructvec.training.options import BatchOptions
+from instructvec.training.devices import CPU_PASS_TOKENS
 
 HERE = Path(__file__).resolve().parent
 WORKERS = HERE / "workers"
@@ -161,7 +161,7 @@ def section(results: dict[str, Any] | None) -> str:
             "get the same batches. Tokens are those of the texts, without padding: median, and slowest to "
             "fastest round; the ratio is taken within each round. Ours adds both directions of the loss, "
             "MultipleNegativesRankingLoss has one. Passes of so many tokens, padding "
-            f"included, take texts of like length ({BatchOptions().max_batch_tokens:,} is the default); one "
+            f"included, take texts of like length ({CPU_PASS_TOKENS:,} is the default on a CPU); one "
             "pass pads all texts of a batch to its longest. "
             f"{THEIRS} encodes anchors in one pass, positives and negatives in another, and makes a batch "
             "between two steps; ours makes it in a thread meanwhile.",
@@ -241,8 +241,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
     parser.add_argument("--batch-size", type=int, default=64, help="rows, of three texts each")
     parser.add_argument("--max-length", type=int, default=128, help="tokens of a text")
-    parser.add_argument("--max-batch-tokens", default=str(BatchOptions().max_batch_tokens), metavar="N,...",
-                        help="of our passes, a contestant each; default: a recipe's")  # fmt: skip
+    parser.add_argument("--max-batch-tokens", default=str(CPU_PASS_TOKENS), metavar="N,...",
+                        help="of our passes, a contestant each; default: a recipe's on a CPU")  # fmt: skip
     parser.add_argument("--steps", type=int, default=12, help="that are timed, each turn")
     parser.add_argument("--warmup", type=int, default=3, help="steps before them")
     parser.add_argument("--rounds", type=int, default=3, help="turns each trainer takes")

@@ -26,6 +26,13 @@ def test_auto_is_bfloat16_where_hardware_has_it(monkeypatch, has):
     assert on_cpu().precision == ("bfloat16" if has else "float32")
 
 
+@pytest.mark.parametrize(("precision", "has", "expected"), [("bfloat16", False, True), ("bfloat16", True, False),
+                                                            ("float32", False, False)])  # fmt: skip
+def test_bfloat16_is_known_to_be_emulated(monkeypatch, precision, has, expected):
+    monkeypatch.setattr(devices, "_has_bfloat16", lambda device: has)
+    assert on_cpu(precision=precision).emulates is expected
+
+
 def test_each_run_has_its_own_precision():
     layer = torch.nn.Linear(2, 2)
     seen = []

@@ -170,7 +170,7 @@ def test_a_short_recipe_has_the_documented_defaults(read):
         1000, 2e-5, 0.01, (0.9, 0.999), 1e-8, "linear", 0.1, 1.0, 1.0, temperature_learning_rate=None
     )
     assert recipe.batches == BatchOptions(
-        batch_size=128, seed=42, max_batch_tokens=16384, max_batch_rows=None, instructions="as_written"
+        batch_size=128, seed=42, max_batch_tokens=None, max_batch_rows=None, instructions="as_written"
     )
     assert recipe.objective == NAMED["masked"]
     assert (recipe.seed, recipe.teacher, recipe.lora, recipe.evaluation) == (42, None, None, None)

@@ -112,6 +112,13 @@ def test_checkpoint_after_minutes(tiny_start, tmp_path):
     assert [one.name for one in (out / "checkpoints").iterdir()] == ["step-00000002"]
 
 
+def test_emulated_bfloat16_is_said_to_be_slow(tiny_start, tmp_path, monkeypatch):
+    monkeypatch.setattr("instructvec.training.devices._has_bfloat16", lambda device: False)
+    recipe, told = tiny_recipe(tiny_start, compute={"precision": "bfloat16"}), Told()
+    train(recipe, tmp_path / "out", mixture=mixture(), steps_now=1, progress=told)
+    assert sum("only emulates: slow" in line for line in told.said) == 1
+
+
 def test_ctrl_c_keeps_the_last_checkpoint_and_says_so(unbroken, tiny_start, tmp_path):
     _, whole = unbroken
     out, recipe = tmp_path / "out", tiny_recipe(tiny_start)

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 _Accelerates: TypeAlias = Literal["no", "bf16", "fp16"]
 _ACCELERATES: dict[str, _Accelerates] = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+CPU_PASS_TOKENS = 2048
+"""Padded tokens of a pass on a CPU, where a recipe says none; measured by ``benchmarks/training.py``."""
+GPU_PASS_TOKENS = 16_384
+"""The same on a GPU, which a short pass would leave idle."""
 # The others wait for the first process while it scores or writes.
 _PATIENCE = timedelta(hours=12)
 
@@ -52,6 +56,16 @@ class Devices:
     def is_first(self) -> bool:
         """Whether this process writes and tells."""
         return self.rank == 0
+
+    @property
+    def pass_tokens(self) -> int:
+        """Padded tokens of one pass of the encoder, where a recipe says none."""
+        return CPU_PASS_TOKENS if self.device.type == "cpu" else GPU_PASS_TOKENS
+
+    @property
+    def emulates(self) -> bool:
+        """Whether the hardware has no matrices of that type: several times slower than float32."""
+        return self.precision == "bfloat16" and not _has_bfloat16(self.device.type)
 
     @property
     def scaler(self) -> Any:

@@ -36,8 +36,6 @@ PASSES = 10
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-4
 TEMPERATURE = 0.05
-MAX_BATCH_TOKENS = 4096
-"""Texts of a table differ much in length; like ones in a pass of their own cost less than padding."""
 
 _LEAST_STEPS = 10
 _TRIAL_STEPS = 5
@@ -106,7 +104,7 @@ def _planned(name: str, model: ModelOptions, n_rows: int, seed: int, mixture: Pa
         model=model,
         data=DataOptions(mixture=str(mixture)),
         seed=seed,
-        batches=BatchOptions(batch_size=BATCH_SIZE, max_batch_tokens=MAX_BATCH_TOKENS, seed=seed),
+        batches=BatchOptions(batch_size=BATCH_SIZE, seed=seed),
         objective=replace(NAMED["masked"], temperature=TEMPERATURE),
         optimizer=OptimizerOptions(
             steps=max(_LEAST_STEPS, ceil(PASSES * n_rows / BATCH_SIZE)), learning_rate=LEARNING_RATE

@@ -161,6 +161,11 @@ class _Run:
 
     def go(self, steps_now: int | None, minutes_now: float | None) -> Trained:
         """Steps until the end of now; then a checkpoint, and after the last step the result."""
+        if self.devices.emulates and self.devices.is_first:
+            self.progress.say(
+                f"compute.precision is 'bfloat16', which this {self.devices.device.type} only emulates: slow; "
+                "with 'float32' or 'auto' it is a run of its own, and several times as fast"
+            )
         journal = Journal(self.folder, self.recipe, self.state.step, self.progress, is_first=self.devices.is_first)
         try:
             with journal:
@@ -185,7 +190,7 @@ class _Run:
             self.mixture,
             replace(spec, max_seq_length=limit),
             self.encoder.tokenizer,
-            max_batch_tokens=batches.max_batch_tokens,
+            max_batch_tokens=batches.max_batch_tokens or self.devices.pass_tokens,
             max_batch_rows=batches.max_batch_rows,
             instructions=batches.instructions,
         )
