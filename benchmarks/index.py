@@ -78,14 +78,19 @@ class Measured:
     peak_gb: float
 
 
-def drawn(n_rows: int, rng: np.random.Generator, centres: Vectors) -> Vectors:
+def centres(rng: np.random.Generator) -> Vectors:
+    """(2000, 384) float32, of the clusters."""
+    return rng.standard_normal((CLUSTERS, DIMENSION), dtype=np.float32) * _spectrum(DIMENSION)
+
+
+def drawn(n_rows: int, rng: np.random.Generator, around: Vectors) -> Vectors:
     """Unit vectors around the centres."""
-    spectrum = _spectrum(centres.shape[1])
-    found = np.empty((n_rows, centres.shape[1]), np.float32)
+    spectrum = _spectrum(around.shape[1])
+    found = np.empty((n_rows, around.shape[1]), np.float32)
     for start in range(0, n_rows, 50_000):
         n_block = min(50_000, n_rows - start)
-        noise = rng.standard_normal((n_block, centres.shape[1]), dtype=np.float32) * spectrum
-        block = centres[rng.integers(0, len(centres), n_block)] + 0.7 * noise
+        noise = rng.standard_normal((n_block, around.shape[1]), dtype=np.float32) * spectrum
+        block = around[rng.integers(0, len(around), n_block)] + 0.7 * noise
         found[start : start + n_block] = block / np.linalg.norm(block, axis=1, keepdims=True)
     return found
 
@@ -98,8 +103,8 @@ def vectors_of(arguments: argparse.Namespace) -> tuple[Vectors, Vectors]:
     """Documents and queries, none of which is a document."""
     rng = np.random.default_rng(SEED)
     if arguments.embedded is None:
-        centres = rng.standard_normal((CLUSTERS, DIMENSION), dtype=np.float32) * _spectrum(DIMENSION)
-        return drawn(arguments.vectors, rng, centres), drawn(arguments.queries, rng, centres)
+        around = centres(rng)
+        return drawn(arguments.vectors, rng, around), drawn(arguments.queries, rng, around)
     from instructvec.corpus.embedded import read_embedded
 
     given = np.unique(read_embedded(arguments.embedded).vectors.astype(np.float32), axis=0)
@@ -109,18 +114,18 @@ def vectors_of(arguments: argparse.Namespace) -> tuple[Vectors, Vectors]:
     return given[:n_documents], given[n_documents : n_documents + arguments.queries]
 
 
-def _contract(dimension: int, instruction: str) -> EmbeddingContract:
+def contract(dimension: int, instruction: str) -> EmbeddingContract:
     return EmbeddingContract("0" * 32, (instruction,), dimension, True, "float32", "prompt")
 
 
 def ours(vectors: Vectors, approximate: Any) -> Searcher:
     """The index as it is loaded from disk."""
     with tempfile.TemporaryDirectory() as folder:
-        documents = Embedded(None, vectors, _contract(vectors.shape[1], DOCUMENT))
+        documents = Embedded(None, vectors, contract(vectors.shape[1], DOCUMENT))
         Index.build(documents, path=folder, approximate=approximate)
         index = Index.load(folder)  # what is mapped stays so when the folder is gone
-    contract = _contract(vectors.shape[1], QUERY)
-    return lambda query: [int(hit.id) for hit in index.search(Embedded(None, query[None], contract), K)[0]]
+    of_queries = contract(vectors.shape[1], QUERY)
+    return lambda query: [int(hit.id) for hit in index.search(Embedded(None, query[None], of_queries), K)[0]]
 
 
 def usearch(vectors: Vectors, dtype: str) -> Searcher:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from instructvec.engines.threads import available_processors
 from instructvec.errors import ConfigError, InputError
 from instructvec.tasks.arrays import Vectors32
-from instructvec.tasks.hnsw import index_class
+from instructvec.tasks.hnsw import component_scale, in_8_bits, index_class
 
 Rows = NDArray[np.int64]
 
@@ -128,7 +129,7 @@ def approximate_pairs(
     max_pairs: int = MAX_PAIRS,
     on_progress: Callable[[int], None] | None = None,
 ) -> SimilarPairs:
-    """The pairs that reach the threshold among each row's nearest, as an HNSW index in float16 finds these.
+    """The pairs that reach the threshold among each row's nearest, as an HNSW index over 8 bits finds these.
 
     Args:
         unit: (n, d) float32 of length 1.
@@ -147,17 +148,21 @@ def approximate_pairs(
     """
     n_looked = min(n_neighbours + 1, len(unit))  # one is the row itself
     index = index_class("an approximate search for duplicates")(
-        ndim=unit.shape[1], metric="ip", dtype="f16", expansion_add=128, expansion_search=2 * n_looked
+        ndim=unit.shape[1], metric="ip", dtype="i8", expansion_add=128, expansion_search=2 * n_looked
     )
+    n_threads, scale = available_processors(), component_scale(unit)
     for start in range(0, len(unit), block_rows):
         block = unit[start : start + block_rows]
-        index.add(np.arange(start, start + len(block)), block)
+        # Vectors added at the same time do not see each other, which tears apart a graph that is small.
+        threads = n_threads if start else 1
+        index.add(np.arange(start, start + len(block)), in_8_bits(block, scale), threads=threads)
         if on_progress is not None:
             on_progress(len(block) // 2)
     keys, n_saturated = [], 0
     for start in range(0, len(unit), block_rows):
         block = unit[start : start + block_rows]
-        found = np.asarray(index.search(block, n_looked).keys).reshape(len(block), -1).astype(np.int64)
+        keys_found = index.search(in_8_bits(block, scale), n_looked, threads=n_threads).keys
+        found = np.asarray(keys_found).reshape(len(block), -1).astype(np.int64)
         left, right = np.repeat(np.arange(start, start + len(block)), found.shape[1]), found.reshape(-1)
         # What usearch could not fill has a key that is no row.
         valid = (left != right) & (right >= 0) & (right < len(unit))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instructvec.errors import FileError, OutputError
-from instructvec.tasks.hnsw import index_class
+from instructvec.tasks.hnsw import component_scale, in_8_bits, index_class
 
 CONNECTIVITY = 16
 EXPANSION_ADD = 128
@@ -25,7 +25,6 @@ CANDIDATES = 4
 MAX_FOUND = 4096
 """Where more are asked for, looking at all vectors is no slower."""
 
-_SAMPLE_ROWS = 10_000
 _ADDED_ROWS = 16_384
 _ALONE_ROWS = 2048
 
@@ -56,7 +55,7 @@ class Graph:
             MissingExtra: usearch is not installed.
         """
         engine = _new_engine(vectors[0].shape[1])
-        graph = cls(engine, _scale(vectors[0]))
+        graph = cls(engine, component_scale(vectors[0]))
         graph._add(vectors)
         return graph
 
@@ -77,14 +76,11 @@ class Graph:
                 first = len(self._engine)
                 # Vectors added at the same time do not see each other, which tears apart a graph that is small.
                 is_small = first < _ALONE_ROWS
-                block = self._rounded(array[start : start + (_ALONE_ROWS - first if is_small else _ADDED_ROWS)])
+                n_rows = _ALONE_ROWS - first if is_small else _ADDED_ROWS
+                block = in_8_bits(array[start : start + n_rows], self.scale)
                 keys = np.arange(first, first + len(block), dtype=np.uint64)
                 self._engine.add(keys, block, threads=1 if is_small else available_processors())
                 start += len(block)
-
-    def _rounded(self, vectors: NDArray[np.float32]) -> NDArray[np.int8]:
-        rounded: NDArray[np.int8] = np.clip(np.rint(vectors * self.scale), -127, 127).astype(np.int8)
-        return rounded
 
     def search(self, queries: NDArray[np.float32], top_k: int) -> list[NDArray[np.int64]]:
         """About the ``top_k`` nearest of each query, with more beside them.
@@ -97,7 +93,7 @@ class Graph:
             For each query, numbers of vectors, ascending.
         """
         wanted = min(max(CANDIDATES * top_k, EXPANSION_SEARCH // 2), len(self))
-        found = self._engine.search(self._rounded(queries), wanted, threads=1)
+        found = self._engine.search(in_8_bits(queries, self.scale), wanted, threads=1)
         keys, counts = np.atleast_2d(found.keys), np.atleast_1d(getattr(found, "counts", len(found.keys)))
         return [np.sort(row[:count].astype(np.int64)) for row, count in zip(keys, counts, strict=True)]
 
@@ -143,11 +139,3 @@ def _new_engine(dimension: int) -> Any:
         expansion_search=EXPANSION_SEARCH,
         enable_key_lookups=False,
     )
-
-
-def _scale(vectors: NDArray[np.float32]) -> float:
-    """127 over the greatest component but for one in ten thousand: unit vectors have small ones, and usearch's own
-    rounding by 127 would leave few of the 8 bits."""
-    step = max(1, len(vectors) // _SAMPLE_ROWS)
-    highest = float(np.quantile(np.abs(vectors[::step]), 0.9999))
-    return 127 / highest if highest > 0 else 127.0
