@@ -12,7 +12,7 @@ from instructvec.tasks.index.graph import Graph
 
 EXACT_COMPONENTS = 25_000_000
 """Up to so many numbers in all vectors (65,000 of 384 dimensions) ``approximate="auto"`` searches exactly, which
-takes under 10 ms a query on one core there; measured by ``benchmarks/index.py``."""
+takes about 10 ms a query on one core there; measured by ``benchmarks/index.py``."""
 
 TAIL_ROWS, TAIL_SHARE = 10_000, 0.1
 """Rows behind the graph, and their share of those in it, that are searched exactly until the graph is extended."""
