@@ -93,7 +93,7 @@ def section(results: dict[str, Any]) -> str:
         [
             "## Duplicates",
             f"Unit vectors of {index.DIMENSION} dimensions, a tenth of them copies of others at a cosine of about "
-            f"0.97; near duplicates at {THRESHOLD}, without encoding, on all processors. Beyond 100,000 texts the "
+            f"0.97; near duplicates at {THRESHOLD}, without encoding, on all processors. Beyond 200,000 texts the "
             "search is approximate by default. Memory is the process's; what it had before is the vectors.",
             report.table(head, rows),
             *origins,

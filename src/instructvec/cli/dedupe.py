@@ -85,7 +85,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     near.add_argument(
         "--search", choices=SEARCHES, default="auto",
-        help="compare every two rows, or look up near ones (default: exact up to 100,000 distinct texts)",
+        help="compare every two rows, or look up near ones (default: exact up to 200,000 distinct texts)",
     )  # fmt: skip
     keep = parser.add_argument_group("which row stays")
     keep.add_argument("--keep", choices=KEEP, help="of a group (default: first, or highest with --keep-by)")

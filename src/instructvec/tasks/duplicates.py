@@ -39,8 +39,9 @@ wholly equivalent (4 or 5 of 5), and 95% roughly so (3 or more); it finds 30% an
 and 92%, and 62% and 35%. Measured with the bundled model under the default instruction; it cannot be known to hold
 for others."""
 
-EXACT_ROWS = 100_000
-"""Distinct texts up to which every two are compared, unless asked otherwise."""
+EXACT_ROWS = 200_000
+"""Distinct texts up to which every two are compared, unless asked otherwise; about where both ways take as long
+(``benchmarks/duplicates.py``)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +111,7 @@ def find_duplicates(
             thresholds long chains join texts that have nothing in common, which is why it is not the default.
             ``"complete"``: every two rows of a group are a pair; rows that stay may still be pairs.
         approximate: whether to search an index for each row's 64 nearest rather than compare every two rows;
-            ``"auto"`` does so above 100,000 distinct texts. Needs the extra ``tasks``.
+            ``"auto"`` does so above 200,000 distinct texts. Needs the extra ``tasks``.
         block_rows: rows compared at a time; decides memory and speed only.
         on_progress: is told how many more distinct texts were compared.
 
