@@ -46,7 +46,8 @@ class Trained:
         model: the result's directory; ``None`` before the last step.
         steps: done, in all calls together.
         finished: whether these are all.
-        losses: mean of the first steps and of the last ones, up to 50 each; ``None`` before the first.
+        losses: mean of the first steps and of the last ones, a quarter of all and up to 50 each; ``None`` before
+            the first.
         seconds: that all steps took.
         scores: during training, the oldest first.
         counts: what happened, by name.

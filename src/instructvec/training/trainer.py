@@ -304,7 +304,7 @@ class _Run:
             model=self.folder.model if finished else None,
             steps=self.state.step,
             finished=finished,
-            losses=(fmean(losses[:_AT_ENDS]), fmean(losses[-_AT_ENDS:])) if losses else None,
+            losses=_at_ends(losses) if losses else None,
             seconds=self.state.seconds,
             scores=tuple(self.state.scored),
             counts={**drawn, **self.state.steps.counts},
@@ -325,3 +325,9 @@ def _open_encoder(recipe: Recipe) -> TrainableEncoder:
     for one in encoder.parameters():
         one.data = one.data.clone()
     return encoder
+
+
+def _at_ends(losses: list[float]) -> tuple[float, float]:
+    """Means of the first and of the last steps, a quarter of all at most, so that they are not the same ones."""
+    n_steps = min(_AT_ENDS, max(1, len(losses) // 4))
+    return fmean(losses[:n_steps]), fmean(losses[-n_steps:])
