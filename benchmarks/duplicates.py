@@ -12,12 +12,10 @@ the others stand in 2,000 clusters, in which no pairs reach the threshold. Found
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shlex
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import index
@@ -31,7 +29,6 @@ from instructvec.extras import version_of
 from instructvec.tasks import Embedded, find_duplicates
 from instructvec.tasks.instructions import DUPLICATES
 
-RESULTS = Path(__file__).parent / "results" / "duplicates.json"
 THRESHOLD = 0.95
 COPIED = 0.1
 """Share of the rows that are copies of others."""
@@ -94,7 +91,8 @@ def section(results: dict[str, Any]) -> str:
             "## Duplicates",
             f"Unit vectors of {index.DIMENSION} dimensions, a tenth of them copies of others at a cosine of about "
             f"0.97; near duplicates at {THRESHOLD}, without encoding, on all processors. Beyond 200,000 texts the "
-            "search is approximate by default. Memory is the process's; what it had before is the vectors.",
+            "search is approximate by default. Memory is the process's at its highest until then; making the "
+            "vectors takes more than they do, and where the search stayed below that, both are the same.",
             report.table(head, rows),
             *origins,
         ]
@@ -115,16 +113,14 @@ def main() -> None:
           f"{one['found']:.2%} of {one['n_planted']:,} copies")  # fmt: skip
     if not arguments.write:
         return
-    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     words = ["python", "benchmarks/duplicates.py", "--vectors", str(arguments.vectors)]
-    known[f"{one['n_vectors']} {one['search']}"] = one | {
+    part = one | {
         "command": shlex.join([*words, *(["--exact"] if arguments.exact else []), "--write"]),
         "date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": run.commit(), "seed": SEED,
         "took_s": round(time.perf_counter() - began, 1), "machine": run.machine(),
         "versions": {name: version_of(name) for name in ("instructvec", "usearch", "numpy")},
     }  # fmt: skip
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    sections.replace(sections.PAGE, "duplicates", section(known))
+    sections.record("duplicates", f"{one['n_vectors']} {one['search']}", part, section)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ texts' vectors do along their principal axes; Gaussian noise in 384 dimensions h
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shlex
 import tempfile
@@ -41,7 +40,6 @@ from instructvec.tasks import Embedded, Index
 from instructvec.tasks.instructions import DOCUMENT, QUERY
 from instructvec.tasks.neighbours import nearest
 
-RESULTS = Path(__file__).parent / "results" / "index.json"
 DIMENSION = 384
 K = 10
 CLUSTERS = 2000
@@ -239,15 +237,13 @@ def main() -> None:
     if not arguments.write:
         return
     kind = "embedded" if arguments.embedded else "drawn"
-    known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    known[f"{arguments.vectors} {kind}"] = {
+    part = {
         "command": shown_command(arguments), "n_vectors": arguments.vectors, "kind": kind,
         "date": f"{datetime.now(UTC):%Y-%m-%d}", "commit": run.commit(), "seed": SEED,
         "took_s": round(time.perf_counter() - began, 1), "machine": run.machine(), "load": arguments.load,
         "versions": {name: version_of(name) for name in PACKAGES}, "indexes": [asdict(one) for one in rows],
     }  # fmt: skip
-    RESULTS.write_text(json.dumps(known, indent=1) + "\n", "utf-8")
-    sections.replace(sections.PAGE, "index", section(known))
+    sections.record("index", f"{arguments.vectors} {kind}", part, section)
 
 
 def shown_command(arguments: argparse.Namespace) -> str:

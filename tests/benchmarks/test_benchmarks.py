@@ -132,3 +132,10 @@ def test_the_page_written_anew_keeps_the_sections_that_other_benchmarks_wrote(be
     sections.replace(page, "training", training.section(None))
     sections.write_around(page, "# Two\n")
     assert page.read_text() == written.replace("# One", "# Two")
+
+
+@pytest.mark.parametrize("name", ["training", "index", "duplicates"])
+def test_the_sections_of_the_page_are_those_of_the_results(benchmark_module, name):
+    sections, benchmark = benchmark_module("sections"), benchmark_module(name)
+    results = json.loads((sections.RESULTS / f"{name}.json").read_text())
+    assert f"{benchmark.section(results).strip()}\n\n<!-- {name}: end -->" in sections.PAGE.read_text()
