@@ -64,8 +64,9 @@ class Devices:
 
     @property
     def emulates(self) -> bool:
-        """Whether the hardware has no matrices of that type: several times slower than float32."""
-        return self.precision == "bfloat16" and not _has_bfloat16(self.device.type)
+        """Whether the hardware is known to have no matrices of that type: several times slower than float32."""
+        is_known = self.device.type in ("cpu", "cuda")
+        return is_known and self.precision == "bfloat16" and not _has_bfloat16(self.device.type)
 
     @property
     def scaler(self) -> Any:
